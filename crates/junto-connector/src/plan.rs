@@ -1,0 +1,202 @@
+//! What to read from a source: a small relational form, plain data that can be stored and sent.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use junto_types::TableName;
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::TextSemantics;
+use crate::expr::{Aggregate, Expr};
+
+/// One read of one source. The smallest is a scan.
+///
+/// Batches of [`crate::Connector::open`] have exactly [`RemotePlan::schema`]: names, types and order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RemotePlan {
+    pub root: Relation,
+}
+
+impl RemotePlan {
+    /// Schema of the batches.
+    pub fn schema(&self) -> SchemaRef {
+        let fields = self.root.columns().into_iter().map(|c| Field::new(c.name, c.data_type, c.nullable));
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    }
+}
+
+/// A relational operator. Column positions in expressions refer to the input's columns, from 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relation {
+    /// Columns of a table, in this order; no columns at all means rows without values (for `count(*)`).
+    Scan { table: TableName, columns: Vec<ScanColumn> },
+    /// Rows for which the predicate is true.
+    Filter { input: Box<Relation>, predicate: Expr },
+    Project { input: Box<Relation>, outputs: Vec<Output> },
+    /// Left columns, then right columns (left only for semi and anti). `filter` sees left then right columns.
+    Join { left: Box<Relation>, right: Box<Relation>, kind: JoinKind, on: Vec<(Expr, Expr)>, filter: Option<Expr> },
+    /// Group columns, then aggregates. Without groups: exactly one row.
+    Aggregate { input: Box<Relation>, groups: Vec<Output>, aggregates: Vec<AggregateOutput> },
+    /// Ordered rows, at most `fetch` of them.
+    Sort { input: Box<Relation>, keys: Vec<SortKey>, fetch: Option<u64> },
+    Limit { input: Box<Relation>, skip: u64, fetch: Option<u64> },
+    Distinct { input: Box<Relation> },
+    /// Rows of all inputs; names and types are those of the first.
+    UnionAll { inputs: Vec<Relation> },
+}
+
+/// A column asked of a table, with everything a reader needs to decode it without asking the source again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScanColumn {
+    pub name: String,
+    pub source_type: String,
+    pub data_type: DataType,
+    pub nullable: bool,
+    pub text: TextSemantics,
+}
+
+/// A computed column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    pub name: String,
+    pub expr: Expr,
+    pub data_type: DataType,
+    pub nullable: bool,
+}
+
+/// A computed aggregate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AggregateOutput {
+    pub name: String,
+    pub aggregate: Aggregate,
+    pub data_type: DataType,
+    pub nullable: bool,
+}
+
+/// Kind of a join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JoinKind {
+    Inner,
+    Left,
+    Right,
+    Full,
+    LeftSemi,
+    LeftAnti,
+}
+
+/// One key of a sort.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SortKey {
+    pub expr: Expr,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
+/// A column that leaves a relation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RelationColumn {
+    pub name: String,
+    pub data_type: DataType,
+    pub nullable: bool,
+    /// Type in the source's spelling, for plain columns of a table.
+    pub source_type: Option<String>,
+    pub text: TextSemantics,
+}
+
+impl Relation {
+    /// The columns that leave this relation.
+    pub fn columns(&self) -> Vec<RelationColumn> {
+        match self {
+            Relation::Scan { columns, .. } => columns
+                .iter()
+                .map(|c| RelationColumn {
+                    name: c.name.clone(),
+                    data_type: c.data_type.clone(),
+                    nullable: c.nullable,
+                    source_type: Some(c.source_type.clone()),
+                    text: c.text,
+                })
+                .collect(),
+            Relation::Filter { input, .. }
+            | Relation::Sort { input, .. }
+            | Relation::Limit { input, .. }
+            | Relation::Distinct { input } => input.columns(),
+            Relation::Project { input, outputs } => {
+                let columns = input.columns();
+                outputs.iter().map(|output| output.column(&columns)).collect()
+            }
+            Relation::Aggregate { input, groups, aggregates } => {
+                let columns = input.columns();
+                let computed = aggregates.iter().map(|output| RelationColumn {
+                    name: output.name.clone(),
+                    data_type: output.data_type.clone(),
+                    nullable: output.nullable,
+                    source_type: None,
+                    text: TextSemantics::Binary,
+                });
+                groups.iter().map(|output| output.column(&columns)).chain(computed).collect()
+            }
+            Relation::Join { left, right, kind, .. } => {
+                let mut columns = left.columns();
+                match kind {
+                    JoinKind::LeftSemi | JoinKind::LeftAnti => return columns,
+                    JoinKind::Right | JoinKind::Full => columns.iter_mut().for_each(|c| c.nullable = true),
+                    JoinKind::Inner | JoinKind::Left => {}
+                }
+                let outer = matches!(kind, JoinKind::Left | JoinKind::Full);
+                columns.extend(right.columns().into_iter().map(|mut column| {
+                    column.nullable |= outer;
+                    column
+                }));
+                columns
+            }
+            Relation::UnionAll { inputs } => inputs.first().map(Relation::columns).unwrap_or_default(),
+        }
+    }
+
+    /// Types of the columns that leave this relation.
+    pub fn types(&self) -> Vec<DataType> {
+        self.columns().into_iter().map(|column| column.data_type).collect()
+    }
+
+    /// Direct inputs.
+    pub fn inputs(&self) -> Vec<&Relation> {
+        match self {
+            Relation::Scan { .. } => Vec::new(),
+            Relation::Filter { input, .. }
+            | Relation::Project { input, .. }
+            | Relation::Aggregate { input, .. }
+            | Relation::Sort { input, .. }
+            | Relation::Limit { input, .. }
+            | Relation::Distinct { input } => vec![input],
+            Relation::Join { left, right, .. } => vec![left, right],
+            Relation::UnionAll { inputs } => inputs.iter().collect(),
+        }
+    }
+
+    /// Tables read, in the order they appear.
+    pub fn tables(&self) -> Vec<&TableName> {
+        match self {
+            Relation::Scan { table, .. } => vec![table],
+            _ => self.inputs().into_iter().flat_map(Relation::tables).collect(),
+        }
+    }
+}
+
+impl Output {
+    fn column(&self, input: &[RelationColumn]) -> RelationColumn {
+        let plain = match &self.expr {
+            Expr::Column(index) => input.get(*index),
+            _ => None,
+        };
+        RelationColumn {
+            name: self.name.clone(),
+            data_type: self.data_type.clone(),
+            nullable: self.nullable,
+            source_type: plain.and_then(|column| column.source_type.clone()),
+            text: plain.map_or(TextSemantics::Binary, |column| column.text),
+        }
+    }
+}
