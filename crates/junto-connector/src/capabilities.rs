@@ -192,8 +192,10 @@ impl Capabilities {
                 .min(self.listed(Operation::Compare(*op), class(right)))
                 .min(self.text_support(&children, input, is_order(*op), is_negative(*op))),
             Expr::InList { expr: tested, list, negated } => {
-                let literals =
-                    list.iter().map(|literal| self.listed(Operation::Literal, TypeClass::of(&literal.data_type()))).min();
+                let literals = list
+                    .iter()
+                    .map(|literal| self.listed(Operation::Literal, TypeClass::of(&literal.data_type())))
+                    .min();
                 exact(&children)
                     .min(literals.unwrap_or(Support::Exact))
                     .min(self.listed(Operation::InList, class(tested)))

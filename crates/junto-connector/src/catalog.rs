@@ -114,7 +114,9 @@ impl TableInfo {
         let starts = |index: &[String]| {
             index.len() >= columns.len() && index[..columns.len()].iter().all(|name| columns.contains(&name.as_str()))
         };
-        starts(&self.primary_key) || self.unique_keys.iter().any(|key| starts(key)) || self.indexes.iter().any(|index| starts(&index.columns))
+        starts(&self.primary_key)
+            || self.unique_keys.iter().any(|key| starts(key))
+            || self.indexes.iter().any(|index| starts(&index.columns))
     }
 
     /// Whether no two rows share these columns (NULLs excluded by the key itself).

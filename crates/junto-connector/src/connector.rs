@@ -118,6 +118,9 @@ pub trait Connector: fmt::Debug + Send + Sync {
     }
 
     /// The one read call.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unsupported`] for a plan that [`crate::check_plan`] refuses: wrong rows are never an answer.
     async fn open(&self, request: OpenRequest) -> Result<BatchStream>;
 
     /// Runs one statement of the user's, in the source's own dialect. With [`NativeRequest::read_only`] the session

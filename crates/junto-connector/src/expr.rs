@@ -11,22 +11,55 @@ pub enum Expr {
     Column(usize),
     Literal(Literal),
     /// Operands have one type, except that decimals may differ in precision and scale.
-    Compare { op: CompareOp, left: Box<Expr>, right: Box<Expr> },
+    Compare {
+        op: CompareOp,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
     /// Both operands already have the result's type class. Integers: overflow is an error, `/` truncates towards zero.
-    Arithmetic { op: ArithmeticOp, left: Box<Expr>, right: Box<Expr>, data_type: DataType },
+    Arithmetic {
+        op: ArithmeticOp,
+        left: Box<Expr>,
+        right: Box<Expr>,
+        data_type: DataType,
+    },
     And(Vec<Expr>),
     Or(Vec<Expr>),
     Not(Box<Expr>),
     Negate(Box<Expr>),
-    IsNull { expr: Box<Expr>, negated: bool },
+    IsNull {
+        expr: Box<Expr>,
+        negated: bool,
+    },
     /// SQL's IN with NULL semantics; the list holds no NULL.
-    InList { expr: Box<Expr>, list: Vec<Literal>, negated: bool },
+    InList {
+        expr: Box<Expr>,
+        list: Vec<Literal>,
+        negated: bool,
+    },
     /// `%` and `_`, escape character `escape` or none at all; byte-wise, unless `case_insensitive`.
-    Like { expr: Box<Expr>, pattern: String, escape: Option<char>, negated: bool, case_insensitive: bool },
+    Like {
+        expr: Box<Expr>,
+        pattern: String,
+        escape: Option<char>,
+        negated: bool,
+        case_insensitive: bool,
+    },
     /// The first branch whose condition is true; NULL when none is and there is no `otherwise`.
-    Case { branches: Vec<(Expr, Expr)>, otherwise: Option<Box<Expr>>, data_type: DataType },
-    Cast { expr: Box<Expr>, to: DataType },
-    Function { function: Function, args: Vec<Expr>, data_type: DataType },
+    Case {
+        branches: Vec<(Expr, Expr)>,
+        otherwise: Option<Box<Expr>>,
+        data_type: DataType,
+    },
+    Cast {
+        expr: Box<Expr>,
+        to: DataType,
+    },
+    Function {
+        function: Function,
+        args: Vec<Expr>,
+        data_type: DataType,
+    },
 }
 
 /// Comparison operators.
@@ -94,7 +127,11 @@ pub enum Literal {
     Int(i64),
     UInt(u64),
     /// `unscaled` is a decimal integer of at most 76 digits, with sign; value = unscaled / 10^scale.
-    Decimal { unscaled: String, precision: u8, scale: i8 },
+    Decimal {
+        unscaled: String,
+        precision: u8,
+        scale: i8,
+    },
     Float(f64),
     Text(String),
     Binary(Vec<u8>),
@@ -103,8 +140,15 @@ pub enum Literal {
     /// Microseconds since midnight.
     Time(i64),
     /// Microseconds since 1970-01-01T00:00:00, in UTC when `utc`.
-    Timestamp { micros: i64, utc: bool },
-    Interval { months: i32, days: i32, nanos: i64 },
+    Timestamp {
+        micros: i64,
+        utc: bool,
+    },
+    Interval {
+        months: i32,
+        days: i32,
+        nanos: i64,
+    },
 }
 
 /// Aggregate functions.
@@ -157,6 +201,32 @@ impl Expr {
         }
     }
 
+    /// Calls `change` for every column position in the expression.
+    pub fn for_each_column(&mut self, change: &mut impl FnMut(&mut usize)) {
+        match self {
+            Expr::Column(index) => change(index),
+            Expr::Literal(_) => {}
+            Expr::Compare { left, right, .. } | Expr::Arithmetic { left, right, .. } => {
+                left.for_each_column(change);
+                right.for_each_column(change);
+            }
+            Expr::And(list) | Expr::Or(list) | Expr::Function { args: list, .. } => {
+                list.iter_mut().for_each(|expr| expr.for_each_column(change));
+            }
+            Expr::Not(expr) | Expr::Negate(expr) | Expr::IsNull { expr, .. } => expr.for_each_column(change),
+            Expr::InList { expr, .. } | Expr::Like { expr, .. } | Expr::Cast { expr, .. } => {
+                expr.for_each_column(change)
+            }
+            Expr::Case { branches, otherwise, .. } => {
+                for (when, then) in branches {
+                    when.for_each_column(change);
+                    then.for_each_column(change);
+                }
+                otherwise.iter_mut().for_each(|expr| expr.for_each_column(change));
+            }
+        }
+    }
+
     /// Type of the value, given the types of the input columns.
     pub fn data_type(&self, input: &[DataType]) -> DataType {
         match self {
@@ -189,9 +259,7 @@ impl Literal {
             Literal::Binary(_) => DataType::Binary,
             Literal::Date(_) => DataType::Date32,
             Literal::Time(_) => DataType::Time64(TimeUnit::Microsecond),
-            Literal::Timestamp { utc, .. } => {
-                DataType::Timestamp(TimeUnit::Microsecond, utc.then(|| "UTC".into()))
-            }
+            Literal::Timestamp { utc, .. } => DataType::Timestamp(TimeUnit::Microsecond, utc.then(|| "UTC".into())),
             Literal::Interval { .. } => DataType::Interval(IntervalUnit::MonthDayNano),
         }
     }

@@ -11,6 +11,7 @@
 
 pub mod capabilities;
 pub mod catalog;
+mod check;
 pub mod connector;
 mod error;
 pub mod expr;
@@ -22,6 +23,7 @@ pub mod statistics;
 
 pub use capabilities::{Capabilities, Operation, Support, TypeClass};
 pub use catalog::{ColumnInfo, ForeignKey, IndexInfo, SchemaInfo, TableInfo, TableKind, TableSummary, TextSemantics};
+pub use check::check_plan;
 pub use connector::{
     BatchStream, Connector, ConnectorFactory, Health, Keys, NativeRequest, NativeResult, OpenRequest, Partition,
     Privileges, RemoteId, SourceMetrics, StatementContext,
@@ -29,7 +31,7 @@ pub use connector::{
 pub use error::{Error, Result};
 pub use expr::{Expr, Function, Literal};
 pub use options::{ConnectionConfig, OptionKind, OptionSpec, Options, Prefer};
-pub use plan::{RelationColumn, Relation, RemotePlan, ScanColumn};
+pub use plan::{Relation, RelationColumn, RemotePlan, ScanColumn};
 pub use reaper::Reaper;
 pub use registry::Registry;
 pub use statistics::{ColumnStatistics, TableStatistics};

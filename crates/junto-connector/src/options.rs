@@ -57,7 +57,10 @@ pub enum OptionKind {
     Text,
     Path,
     Boolean,
-    Integer { min: i64, max: i64 },
+    Integer {
+        min: i64,
+        max: i64,
+    },
     /// `30s`, `500ms`, `2m`.
     Duration,
     Choice(&'static [&'static str]),
@@ -137,9 +140,9 @@ impl Options {
 
     /// Entries of a [`OptionKind::Map`] option: what stands after `name.`, with its value.
     pub fn entries<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.values.iter().filter_map(move |(full, value)| {
-            Some((full.strip_prefix(name)?.strip_prefix('.')?, value.expose()))
-        })
+        self.values
+            .iter()
+            .filter_map(move |(full, value)| Some((full.strip_prefix(name)?.strip_prefix('.')?, value.expose())))
     }
 
     /// Names and values that are not secret, for display and storage.
@@ -326,7 +329,10 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         let message = |url: &str| parse(url).map_err(|error| (error.to_string(), error.hint())).expect_err("invalid");
-        assert_eq!(message("postgres://db?prot=1"), ("unknown option `prot`".into(), Some("did you mean `port`?".into())));
+        assert_eq!(
+            message("postgres://db?prot=1"),
+            ("unknown option `prot`".into(), Some("did you mean `port`?".into()))
+        );
         assert_eq!(message("postgres://db?port=0").0, "option `port` is a whole number from 1 to 65535");
         assert_eq!(message("postgres:///x").0, "option `host` is required");
     }

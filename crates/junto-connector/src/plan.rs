@@ -30,20 +30,51 @@ impl RemotePlan {
 #[serde(rename_all = "snake_case")]
 pub enum Relation {
     /// Columns of a table, in this order; no columns at all means rows without values (for `count(*)`).
-    Scan { table: TableName, columns: Vec<ScanColumn> },
+    Scan {
+        table: TableName,
+        columns: Vec<ScanColumn>,
+    },
     /// Rows for which the predicate is true.
-    Filter { input: Box<Relation>, predicate: Expr },
-    Project { input: Box<Relation>, outputs: Vec<Output> },
+    Filter {
+        input: Box<Relation>,
+        predicate: Expr,
+    },
+    Project {
+        input: Box<Relation>,
+        outputs: Vec<Output>,
+    },
     /// Left columns, then right columns (left only for semi and anti). `filter` sees left then right columns.
-    Join { left: Box<Relation>, right: Box<Relation>, kind: JoinKind, on: Vec<(Expr, Expr)>, filter: Option<Expr> },
+    Join {
+        left: Box<Relation>,
+        right: Box<Relation>,
+        kind: JoinKind,
+        on: Vec<(Expr, Expr)>,
+        filter: Option<Expr>,
+    },
     /// Group columns, then aggregates. Without groups: exactly one row.
-    Aggregate { input: Box<Relation>, groups: Vec<Output>, aggregates: Vec<AggregateOutput> },
+    Aggregate {
+        input: Box<Relation>,
+        groups: Vec<Output>,
+        aggregates: Vec<AggregateOutput>,
+    },
     /// Ordered rows, at most `fetch` of them.
-    Sort { input: Box<Relation>, keys: Vec<SortKey>, fetch: Option<u64> },
-    Limit { input: Box<Relation>, skip: u64, fetch: Option<u64> },
-    Distinct { input: Box<Relation> },
+    Sort {
+        input: Box<Relation>,
+        keys: Vec<SortKey>,
+        fetch: Option<u64>,
+    },
+    Limit {
+        input: Box<Relation>,
+        skip: u64,
+        fetch: Option<u64>,
+    },
+    Distinct {
+        input: Box<Relation>,
+    },
     /// Rows of all inputs; names and types are those of the first.
-    UnionAll { inputs: Vec<Relation> },
+    UnionAll {
+        inputs: Vec<Relation>,
+    },
 }
 
 /// A column asked of a table, with everything a reader needs to decode it without asking the source again.
