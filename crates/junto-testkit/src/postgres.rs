@@ -56,7 +56,6 @@ impl Server {
         let mut arguments = vec![
             "fsync=off".to_owned(),
             "full_page_writes=off".into(),
-            "synchronous_commit=off".into(),
             "shared_buffers=16MB".into(),
             "max_wal_size=64MB".into(),
             "max_connections=50".into(),
