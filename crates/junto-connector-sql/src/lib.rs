@@ -1,0 +1,21 @@
+//! What sources that speak SQL share: how a dialect spells things, the one SQL generator, and row-to-Arrow builders.
+//!
+//! [`generate`] makes both the text that is sent and the text that EXPLAIN shows. A new source implements [`Dialect`]
+//! and overrides only what differs from standard SQL. Text values read row by row go through [`columns`], with
+//! [`decimal`] and [`datetime`] for numbers and calendars.
+//!
+//! Must not know: any concrete driver, DataFusion. Start reading at [`dialect`], then [`generator`].
+
+mod block;
+pub mod columns;
+pub mod datetime;
+pub mod decimal;
+pub mod dialect;
+mod expression;
+pub mod generator;
+pub mod keys;
+pub mod standard;
+
+pub use dialect::{AggregateCall, Dialect, GroupKey, LikePattern, Operand};
+pub use generator::{can_express, generate, tagged};
+pub use keys::{KeyValues, literal_at};
