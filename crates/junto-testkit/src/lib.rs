@@ -14,6 +14,7 @@
 //! Everything here is blocking and may be called from inside an async test too. Helpers panic with the server's words
 //! when something fails: a broken fixture is a failed test.
 
+pub mod conformance;
 pub mod mariadb;
 pub mod postgres;
 mod process;
