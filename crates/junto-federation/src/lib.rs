@@ -1,0 +1,23 @@
+//! Plans one statement over many sources: from DataFusion's logical plan to a physical plan whose leaves are remote.
+//!
+//! [`FederatedPlanner`] is a DataFusion `QueryPlanner`. After the stock optimizer it orders joins ([`join_order`]),
+//! lets remote scans absorb what their sources compute exactly ([`pushdown`], through [`translate`]), and after the
+//! stock physical planner it makes keys flow from finished join sides into remote scans ([`keys`]).
+//!
+//! Must not know: any concrete connector, SQL text, configuration. It performs no I/O of its own; rows come through
+//! [`junto_connector::Connector::open`] when a plan runs.
+
+pub mod execution;
+pub mod join_order;
+pub mod keys;
+mod node;
+mod planner;
+mod pushdown;
+mod source;
+pub mod statistics;
+mod translate;
+
+pub use execution::{RemoteScanExec, SourceFailure, StatementSources};
+pub use node::RemoteNode;
+pub use planner::FederatedPlanner;
+pub use source::{RemoteTable, RemoteTableSource, field_metadata};

@@ -1,0 +1,109 @@
+//! Running remote plans: what a statement knows of its sources, and the physical leaf that reads one.
+
+mod scan;
+
+use std::collections::HashMap;
+use std::error::Error as _;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use datafusion::common::DataFusionError;
+use datafusion::execution::TaskContext;
+use junto_connector::{Connector, SourceMetrics, StatementContext};
+use junto_types::Alias;
+pub use scan::{KeyBinding, KeyColumn, RemoteScanExec};
+
+/// The live sources of one statement. Put into the session's configuration; physical plans name sources by alias.
+#[derive(Debug)]
+pub struct StatementSources {
+    pub statement: uuid::Uuid,
+    pub deadline: Option<Instant>,
+    sources: HashMap<Alias, Source>,
+}
+
+#[derive(Debug)]
+struct Source {
+    connector: Arc<dyn Connector>,
+    metrics: Arc<SourceMetrics>,
+}
+
+impl StatementSources {
+    /// The sources `connectors` for one statement.
+    pub fn new(
+        statement: uuid::Uuid,
+        deadline: Option<Instant>,
+        connectors: impl IntoIterator<Item = (Alias, Arc<dyn Connector>)>,
+    ) -> Self {
+        let source = |connector| Source { connector, metrics: Arc::default() };
+        let sources = connectors.into_iter().map(|(alias, connector)| (alias, source(connector))).collect();
+        Self { statement, deadline, sources }
+    }
+
+    /// The connector behind an alias.
+    pub fn connector(&self, alias: &Alias) -> Option<&Arc<dyn Connector>> {
+        self.sources.get(alias).map(|source| &source.connector)
+    }
+
+    /// Counters per source.
+    pub fn metrics(&self) -> impl Iterator<Item = (&Alias, &Arc<SourceMetrics>)> {
+        self.sources.iter().map(|(alias, source)| (alias, &source.metrics))
+    }
+
+    fn context(&self, alias: &Alias) -> Option<StatementContext> {
+        let metrics = Arc::clone(&self.sources.get(alias)?.metrics);
+        Some(StatementContext { statement: self.statement, deadline: self.deadline, metrics })
+    }
+
+    pub(crate) fn of(task: &TaskContext) -> datafusion::error::Result<Arc<Self>> {
+        task.session_config()
+            .get_extension::<Self>()
+            .ok_or_else(|| DataFusionError::Internal("the statement has no sources".into()))
+    }
+}
+
+/// An error of a source on its way through DataFusion; [`SourceFailure::find`] gets it back.
+#[derive(Debug)]
+pub struct SourceFailure {
+    pub connection: Alias,
+    pub error: Arc<junto_connector::Error>,
+}
+
+impl SourceFailure {
+    pub(crate) fn wrap(connection: &Alias, error: junto_connector::Error) -> DataFusionError {
+        DataFusionError::External(Box::new(Self { connection: connection.clone(), error: Arc::new(error) }))
+    }
+
+    /// The source's error inside `error`, wherever DataFusion wrapped it.
+    pub fn find(error: &DataFusionError) -> Option<&SourceFailure> {
+        let mut current: Option<&(dyn std::error::Error + 'static)> = Some(error);
+        while let Some(inner) = current {
+            if let Some(failure) = inner.downcast_ref::<SourceFailure>() {
+                return Some(failure);
+            }
+            current = match inner.downcast_ref::<DataFusionError>() {
+                Some(DataFusionError::Collection(errors)) => return errors.iter().find_map(Self::find),
+                Some(DataFusionError::External(boxed)) => Some(boxed.as_ref()),
+                Some(DataFusionError::Shared(shared)) => return Self::find(shared),
+                Some(DataFusionError::ArrowError(arrow, _)) => match arrow.as_ref() {
+                    arrow::error::ArrowError::ExternalError(boxed) => Some(boxed.as_ref()),
+                    other => other.source(),
+                },
+                _ => inner.source(),
+            };
+        }
+        None
+    }
+}
+
+impl fmt::Display for SourceFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "@{}", self.connection)
+    }
+}
+
+impl std::error::Error for SourceFailure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(self.error.as_ref())
+    }
+}

@@ -1,0 +1,205 @@
+//! Where a tap leaves the keys it found and scans wait for them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::{CastOptions, cast_with_options, is_not_null, lexsort_to_indices, take};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::row::{RowConverter, SortField};
+use datafusion::common::DataFusionError;
+use datafusion::error::Result;
+use datafusion::execution::memory_pool::MemoryReservation;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+/// Distinct keys of the finished side of one join, shared by its tap and the scans that use them.
+pub struct KeySlot {
+    wants_nulls: bool,
+    limit: usize,
+    state: Mutex<State>,
+    done: watch::Sender<bool>,
+}
+
+enum State {
+    /// Partitions still collecting, and what they found.
+    Collecting { partitions: usize, found: Found },
+    /// `None`: too many keys, or no memory for them.
+    Finished(Option<RecordBatch>),
+}
+
+struct Found {
+    types: Vec<DataType>,
+    converter: RowConverter,
+    /// Encoded keys; `None` once given up.
+    keys: Option<hashbrown::HashSet<Box<[u8]>>>,
+    bytes: usize,
+    reservation: Option<MemoryReservation>,
+}
+
+/// Bytes a stored key costs beyond its own.
+const KEY_OVERHEAD: usize = 32;
+
+impl KeySlot {
+    /// A slot for keys of `types`, filled by `partitions` taps, of at most `limit` keys.
+    pub(crate) fn new(types: Vec<DataType>, partitions: usize, limit: usize, wants_nulls: bool) -> Result<Self> {
+        let fields = types.iter().map(|data_type| SortField::new(data_type.clone())).collect();
+        let found = Found {
+            converter: RowConverter::new(fields)?,
+            types,
+            keys: Some(hashbrown::HashSet::new()),
+            bytes: 0,
+            reservation: None,
+        };
+        Ok(Self {
+            wants_nulls,
+            limit,
+            state: Mutex::new(State::Collecting { partitions, found }),
+            done: watch::channel(false).0,
+        })
+    }
+
+    /// Whether rows with NULL keys join too.
+    pub fn wants_nulls(&self) -> bool {
+        self.wants_nulls
+    }
+
+    /// Adds the keys of a batch; rows with a NULL in any column hold no key.
+    pub(crate) fn add(&self, columns: &[ArrayRef], reservation: impl FnOnce() -> MemoryReservation) -> Result<()> {
+        let mut state = self.state.lock();
+        let State::Collecting { found, .. } = &mut *state else { return Ok(()) };
+        let Some(keys) = &mut found.keys else { return Ok(()) };
+        let rows = found.converter.convert_columns(columns)?;
+        let before = found.bytes;
+        for (index, row) in rows.iter().enumerate() {
+            if columns.iter().any(|column| column.is_null(index)) || keys.contains(row.data()) {
+                continue;
+            }
+            found.bytes += row.data().len() + KEY_OVERHEAD;
+            keys.insert(row.data().into());
+        }
+        let too_many = keys.len() > self.limit;
+        let reserved = found.reservation.get_or_insert_with(reservation).try_grow(found.bytes - before).is_ok();
+        if too_many || !reserved {
+            found.keys = None;
+            found.reservation = None;
+        }
+        Ok(())
+    }
+
+    /// One tap is at its end. The last one sorts the keys and wakes the scans.
+    pub(crate) fn finish_partition(&self) {
+        let mut state = self.state.lock();
+        let State::Collecting { partitions, found } = &mut *state else { return };
+        *partitions = partitions.saturating_sub(1);
+        if *partitions > 0 {
+            return;
+        }
+        let keys = found.keys.take().and_then(|keys| found.sorted(keys).ok());
+        *state = State::Finished(keys);
+        drop(state);
+        self.done.send_replace(true);
+    }
+
+    /// Waits until all taps are at their end. `None` when there were too many keys to be useful.
+    pub(crate) async fn wait(&self) -> Option<RecordBatch> {
+        let mut done = self.done.subscribe();
+        // The sender lives in `self`, so the channel cannot close while this waits.
+        let _ = done.wait_for(|done| *done).await;
+        match &*self.state.lock() {
+            State::Finished(keys) => keys.clone(),
+            State::Collecting { .. } => None,
+        }
+    }
+
+    /// Number of keys, once they are known and not too many.
+    pub fn found(&self) -> Option<usize> {
+        match &*self.state.lock() {
+            State::Finished(keys) => keys.as_ref().map(RecordBatch::num_rows),
+            State::Collecting { .. } => None,
+        }
+    }
+
+    /// The chosen key columns in the types of the columns they are asked of, sorted and distinct.
+    ///
+    /// A key that its column's type cannot hold matches nothing and is left out. `None` when a type has no exact
+    /// conversion, and keys cannot be used.
+    pub(crate) fn project(
+        &self,
+        keys: &RecordBatch,
+        columns: &[usize],
+        types: &[DataType],
+    ) -> Result<Option<RecordBatch>> {
+        let mut arrays = Vec::with_capacity(columns.len());
+        for (column, to) in columns.iter().zip(types) {
+            let Some(array) = converted(keys.column(*column), to)? else { return Ok(None) };
+            arrays.push(array);
+        }
+        distinct(&arrays, types, keys.num_rows()).map(Some)
+    }
+}
+
+impl Found {
+    fn sorted(&self, keys: hashbrown::HashSet<Box<[u8]>>) -> Result<RecordBatch> {
+        let mut keys: Vec<Box<[u8]>> = keys.into_iter().collect();
+        keys.sort_unstable();
+        let parser = self.converter.parser();
+        let arrays = self.converter.convert_rows(keys.iter().map(|key| parser.parse(key)))?;
+        batch(arrays, &self.types, keys.len())
+    }
+}
+
+fn batch(arrays: Vec<ArrayRef>, types: &[DataType], rows: usize) -> Result<RecordBatch> {
+    let fields = types.iter().enumerate().map(|(i, t)| Field::new(format!("k{i}"), t.clone(), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
+}
+
+/// `array` in the type `to`; values that do not fit become NULL. `None` for conversions that are not exact.
+fn converted(array: &ArrayRef, to: &DataType) -> Result<Option<ArrayRef>> {
+    let from = array.data_type();
+    if from == to {
+        return Ok(Some(Arc::clone(array)));
+    }
+    let text = |t: &DataType| matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    let exact = (from.is_integer() && to.is_integer()) || (text(from) && text(to));
+    if !exact {
+        return Ok(None);
+    }
+    let options = CastOptions { safe: true, ..CastOptions::default() };
+    Ok(Some(cast_with_options(array, to, &options)?))
+}
+
+/// Sorted distinct rows without NULLs.
+fn distinct(arrays: &[ArrayRef], types: &[DataType], rows: usize) -> Result<RecordBatch> {
+    let mut keep = vec![true; rows];
+    for array in arrays {
+        let valid = is_not_null(array)?;
+        keep.iter_mut().enumerate().for_each(|(row, keep)| *keep &= valid.value(row));
+    }
+    let sort: Vec<_> = arrays
+        .iter()
+        .map(|values| arrow::compute::SortColumn { values: Arc::clone(values), options: None })
+        .collect();
+    let order = lexsort_to_indices(&sort, None)?;
+    let fields = types.iter().map(|data_type| SortField::new(data_type.clone())).collect();
+    let converter = RowConverter::new(fields)?;
+    let encoded = converter.convert_columns(arrays)?;
+    let mut chosen: Vec<u32> = Vec::with_capacity(rows);
+    for index in order.values().iter().copied().filter(|index| keep[*index as usize]) {
+        let repeats = chosen.last().is_some_and(|last| encoded.row(*last as usize) == encoded.row(index as usize));
+        if !repeats {
+            chosen.push(index);
+        }
+    }
+    let indices = UInt32Array::from(chosen);
+    let taken = arrays.iter().map(|array| take(array, &indices, None)).collect::<Result<Vec<_>, _>>();
+    batch(taken.map_err(DataFusionError::from)?, types, indices.len())
+}
+
+impl fmt::Debug for KeySlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeySlot").field("limit", &self.limit).field("found", &self.found()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,115 @@
+//! A table of a connection as DataFusion's planner sees it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::logical_expr::TableSource;
+use junto_connector::{Connector, RelationColumn, ScanColumn, TableInfo, TableStatistics};
+use junto_types::Alias;
+
+/// Keys of the metadata each field of a remote table carries through a plan.
+pub mod field_metadata {
+    /// The column's name in the source's spelling.
+    pub const NAME: &str = "junto.name";
+    /// Alias of the connection.
+    pub const CONNECTION: &str = "junto.connection";
+    /// Table, with its schema where there is one.
+    pub const TABLE: &str = "junto.table";
+    /// The column's type in the source's spelling.
+    pub const TYPE: &str = "junto.type";
+}
+
+/// A table, its connection and what is known of it.
+pub struct RemoteTable {
+    /// The connection's alias; physical plans hold this, never the connection.
+    pub connection: Alias,
+    /// Consulted for capabilities while planning.
+    pub connector: Arc<dyn Connector>,
+    pub info: Arc<TableInfo>,
+    pub statistics: Arc<TableStatistics>,
+    schema: SchemaRef,
+}
+
+impl RemoteTable {
+    /// A table whose columns have the names `engine_names` inside the engine, in the order of `info.columns`.
+    pub fn new(
+        connection: Alias,
+        connector: Arc<dyn Connector>,
+        info: Arc<TableInfo>,
+        statistics: Arc<TableStatistics>,
+        engine_names: &[String],
+    ) -> Self {
+        let fields = info.columns.iter().zip(engine_names).map(|(column, name)| {
+            let metadata = HashMap::from([
+                (field_metadata::NAME.to_owned(), column.name.clone()),
+                (field_metadata::CONNECTION.to_owned(), connection.to_string()),
+                (field_metadata::TABLE.to_owned(), info.name.to_string()),
+                (field_metadata::TYPE.to_owned(), column.source_type.clone()),
+            ]);
+            Field::new(name, column.data_type.clone(), column.nullable).with_metadata(metadata)
+        });
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        Self { connection, connector, info, statistics, schema }
+    }
+
+    /// Schema inside the engine.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// What to ask the source for, to get the column at `index`.
+    pub(crate) fn scan_column(&self, index: usize) -> ScanColumn {
+        let column = &self.info.columns[index];
+        ScanColumn {
+            name: column.name.clone(),
+            source_type: column.source_type.clone(),
+            data_type: column.data_type.clone(),
+            nullable: column.nullable,
+            text: column.text,
+        }
+    }
+
+    /// Estimated rows.
+    pub fn rows(&self) -> Option<u64> {
+        self.statistics.rows.or(self.info.row_estimate)
+    }
+
+    /// Whether the source reaches rows by values of this column without reading the table.
+    pub fn is_indexed(&self, column: &str) -> bool {
+        self.info.has_index_on(&[column])
+    }
+}
+
+impl fmt::Debug for RemoteTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "@{}.{}", self.connection, self.info.name)
+    }
+}
+
+/// The handle DataFusion's logical plan holds. Takes no filters, so that they stay visible above the scan.
+#[derive(Debug, Clone)]
+pub struct RemoteTableSource {
+    pub table: Arc<RemoteTable>,
+}
+
+impl TableSource for RemoteTableSource {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.table.schema)
+    }
+}
+
+/// The plan columns of a relation of this table, for capability questions.
+pub(crate) fn relation_columns(columns: &[ScanColumn]) -> Vec<RelationColumn> {
+    columns
+        .iter()
+        .map(|column| RelationColumn {
+            name: column.name.clone(),
+            data_type: column.data_type.clone(),
+            nullable: column.nullable,
+            source_type: Some(column.source_type.clone()),
+            text: column.text,
+        })
+        .collect()
+}
