@@ -1,0 +1,222 @@
+//! The two traits of the contract, for SQLite.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use junto_connector::options::parse_path_url;
+use junto_connector::plan::RelationColumn;
+use junto_connector::{
+    BatchStream, Capabilities, ConnectionConfig, Connector, ConnectorFactory, Error, Expr, Health, NativeRequest,
+    NativeResult, OpenRequest, OptionSpec, Options, Privileges, Reaper, RemoteId, RemotePlan, Result, SchemaInfo,
+    StatementContext, Support, TableInfo, TableStatistics, TableSummary, check_plan,
+};
+use junto_connector_sql::{KeyValues, generate, tagged};
+use junto_types::{TableName, nearest};
+use tokio::sync::oneshot;
+
+use crate::capabilities::{capabilities, support};
+use crate::catalog::{Catalog, SCHEMA};
+use crate::decode::{Column, Decoder};
+use crate::dialect::SqliteDialect;
+use crate::error::{from_sqlite, is_stale};
+use crate::pool::{Control, Pool};
+use crate::settings::{OPTIONS, Settings};
+use crate::{native, scan};
+
+const DRIVER: &str = "sqlite";
+
+/// Makes connections to SQLite files.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SqliteFactory;
+
+#[async_trait]
+impl ConnectorFactory for SqliteFactory {
+    fn driver(&self) -> &'static str {
+        DRIVER
+    }
+
+    fn schemes(&self) -> &'static [&'static str] {
+        &["sqlite"]
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        OPTIONS
+    }
+
+    fn parse_url(&self, url: &str) -> Result<Options> {
+        Options::checked(OPTIONS, parse_path_url(url)?)
+    }
+
+    async fn connect(&self, config: ConnectionConfig, reaper: Reaper) -> Result<Arc<dyn Connector>> {
+        let settings = Settings::new(&config.options)?;
+        let deadline = Instant::now() + settings.connect_timeout;
+        let connector = SqliteConnector {
+            remote_id: RemoteId::new(format!("{DRIVER}:{}", settings.path.display())),
+            capabilities: capabilities(),
+            pool: Pool::new(settings, config.max_connections.max(1)),
+            reaper,
+        };
+        connector.check(Some(deadline)).await?;
+        Ok(Arc::new(connector))
+    }
+}
+
+/// One file.
+#[derive(Debug)]
+struct SqliteConnector {
+    remote_id: RemoteId,
+    capabilities: Capabilities,
+    pool: Pool,
+    reaper: Reaper,
+}
+
+impl SqliteConnector {
+    /// Reads the first page, which tells a database from another file and a lock from none.
+    async fn check(&self, deadline: Option<Instant>) -> Result<()> {
+        let control = Control::new(deadline);
+        let timed = Arc::clone(&control);
+        let read = self.pool.run(control, |connection, settings| {
+            let count = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
+            count.map_err(|cause| from_sqlite(&settings.path, cause))
+        });
+        read.await.map(|_| ()).map_err(|error| timed.explain(error))
+    }
+
+    async fn catalog<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Catalog<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let control = Control::new(None);
+        self.pool.run(control, |connection, settings| work(Catalog::new(connection, settings))).await
+    }
+
+    fn check_schema(schema: Option<&str>) -> Result<()> {
+        match schema {
+            Some(schema) if !schema.eq_ignore_ascii_case(SCHEMA) => {
+                Err(Error::SchemaNotFound { schema: schema.into(), nearest: nearest(schema, [SCHEMA]).map(Into::into) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn decoder(plan: &RemotePlan, batch_rows: usize) -> Result<Decoder> {
+        let tables = plan.root.tables();
+        let table = match tables.as_slice() {
+            [only] => Some(only.table.as_str()),
+            _ => None,
+        };
+        let columns = plan.root.columns();
+        let columns = columns.iter().map(|column| Column::of_plan(column, table)).collect::<Result<Vec<_>>>()?;
+        Decoder::new(plan.schema(), columns, batch_rows.max(1))
+    }
+}
+
+#[async_trait]
+impl Connector for SqliteConnector {
+    fn driver(&self) -> &'static str {
+        DRIVER
+    }
+
+    fn remote_id(&self) -> &RemoteId {
+        &self.remote_id
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn supports(&self, expr: &Expr, input: &[RelationColumn]) -> Support {
+        support(&self.capabilities, expr, input)
+    }
+
+    async fn schemas(&self) -> Result<Vec<SchemaInfo>> {
+        Ok(vec![SchemaInfo { name: SCHEMA.into(), is_default: true, comment: None }])
+    }
+
+    async fn tables(&self, schema: Option<&str>) -> Result<Vec<TableSummary>> {
+        Self::check_schema(schema)?;
+        self.catalog(|catalog| catalog.tables()).await
+    }
+
+    async fn table(&self, schema: Option<&str>, table: &str) -> Result<TableInfo> {
+        Self::check_schema(schema)?;
+        let table = table.to_owned();
+        self.catalog(move |catalog| catalog.table(&table)).await
+    }
+
+    async fn statistics(&self, table: &TableName) -> Result<TableStatistics> {
+        let table = table.table.clone();
+        self.catalog(move |catalog| catalog.statistics(&table)).await
+    }
+
+    fn remote_text(&self, plan: &RemotePlan, keys: Option<&[usize]>) -> Result<String> {
+        check_plan(self, plan)?;
+        generate(&SqliteDialect, plan, keys.map(|columns| KeyValues::Shape { columns }))
+    }
+
+    async fn open(&self, request: OpenRequest) -> Result<BatchStream> {
+        check_plan(self, &request.plan)?;
+        let sql = generate(&SqliteDialect, &request.plan, request.keys.as_ref().map(KeyValues::Values))?;
+        let sql = tagged(&request.context.statement, &sql);
+        let decoder = Self::decoder(&request.plan, request.batch_rows)?;
+        let (sink, batches, control) = self.stream(&request.context);
+        let table = request.plan.root.tables().first().map(ToString::to_string).unwrap_or_default();
+        self.pool.start(control, move |connection| {
+            let outcome = connection
+                .and_then(|(connection, settings)| scan::read(connection, &settings.path, &sql, decoder, &sink))
+                .map_err(|error| match error {
+                    error if is_stale(&error) => Error::StaleCatalog { table, reason: error.to_string() },
+                    other => other,
+                });
+            sink.finish(outcome);
+        })?;
+        Ok(Box::pin(batches))
+    }
+
+    async fn native(&self, request: NativeRequest) -> Result<NativeResult> {
+        let (sink, batches, control) = self.stream(&request.context);
+        let (started, schema) = oneshot::channel();
+        let timed = Arc::clone(&control);
+        let read_only = request.read_only;
+        self.pool.start(control, move |connection| match connection {
+            Ok((connection, settings)) => {
+                let batch_rows = request.batch_rows.max(1);
+                let outcome = native::run(connection, &settings.path, &request.sql, batch_rows, started, &sink);
+                sink.finish(outcome);
+            }
+            Err(error) => {
+                let _ = started.send(Err(error));
+            }
+        })?;
+        let schema = schema.await.map_err(|_| Error::internal("a thread reading a SQLite file ended"))?;
+        let schema = schema.map_err(|error| match timed.explain(error) {
+            Error::ReadOnly { .. } if !read_only => Error::Unsupported { driver: DRIVER, what: "writing".into() },
+            other => other,
+        })?;
+        Ok(NativeResult { schema, stream: Box::pin(batches), affected: None })
+    }
+
+    async fn health(&self) -> Result<Health> {
+        let asked = Instant::now();
+        self.check(None).await?;
+        Ok(Health { version: format!("SQLite {}", rusqlite::version()), latency: asked.elapsed() })
+    }
+
+    async fn privileges(&self) -> Result<Privileges> {
+        Ok(Privileges::default())
+    }
+
+    async fn close(&self) {
+        self.pool.close();
+    }
+}
+
+impl SqliteConnector {
+    fn stream(&self, context: &StatementContext) -> (scan::Sink, scan::Batches, Arc<Control>) {
+        let control = Control::new(context.deadline);
+        let (sink, batches) = scan::channel(&control, &context.metrics, &self.reaper);
+        context.metrics.add_query();
+        (sink, batches, control)
+    }
+}

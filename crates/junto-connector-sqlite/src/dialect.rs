@@ -1,0 +1,93 @@
+//! How SQLite spells SQL. <https://www.sqlite.org/lang.html>
+
+use junto_connector::{Literal, Result};
+use junto_connector_sql::{Dialect, KeyValues, LikePattern, Operand, standard};
+
+/// SQLite's dialect.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SqliteDialect;
+
+/// Longest pattern of LIKE and GLOB, in bytes (`SQLITE_MAX_LIKE_PATTERN_LENGTH`).
+const PATTERN_LIMIT: usize = 50_000;
+
+impl Dialect for SqliteDialect {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn literal(&self, literal: &Literal) -> Result<String> {
+        match literal {
+            Literal::Boolean(value) => Ok(if *value { "1" } else { "0" }.into()),
+            other => standard::literal(self.name(), other),
+        }
+    }
+
+    /// GLOB is case-sensitive and counts characters, as Junto's LIKE; SQLite's own LIKE ignores the case of ASCII
+    /// letters. GLOB ends a text at its first NUL, so one is shown to it as another character that no pattern holds.
+    fn like(&self, tested: &Operand, like: LikePattern<'_>) -> Result<String> {
+        if like.case_insensitive {
+            return Err(self.unsupported("ILIKE"));
+        }
+        let glob = glob_pattern(like.pattern, like.escape);
+        if glob.len() > PATTERN_LIMIT || glob.contains(['\0', '\u{1}']) {
+            return Err(self.unsupported("this LIKE pattern"));
+        }
+        let pattern = self.literal(&Literal::Text(glob))?;
+        let not = if like.negated { "NOT " } else { "" };
+        let text = &tested.sql;
+        let text = format!("CASE WHEN instr({text}, char(0)) THEN replace({text}, char(0), char(1)) ELSE {text} END");
+        Ok(format!("{text} {not}GLOB {pattern}"))
+    }
+
+    fn limit(&self, skip: u64, fetch: Option<u64>) -> String {
+        let most = i64::MAX as u64;
+        match fetch {
+            Some(fetch) => standard::limit(skip.min(most), Some(fetch.min(most))),
+            None => format!("LIMIT -1 OFFSET {}", skip.min(most)),
+        }
+    }
+
+    /// Several key columns are compared with rows of VALUES: SQLite knows no list of rows.
+    fn key_predicate(&self, columns: &[Operand], keys: KeyValues<'_>) -> Result<String> {
+        match keys {
+            KeyValues::Values(keys) if columns.len() > 1 && keys.values.num_rows() > 0 => {
+                let names = columns.iter().map(|column| column.sql.as_str()).collect::<Vec<_>>().join(", ");
+                Ok(format!("({names}) IN (VALUES {})", standard::key_rows(self, keys)?))
+            }
+            keys => standard::key_predicate(self, columns, keys),
+        }
+    }
+}
+
+/// A LIKE pattern as a GLOB pattern: `%` is `*`, `_` is `?`, and what GLOB takes for special stands in brackets.
+fn glob_pattern(pattern: &str, escape: Option<char>) -> String {
+    let mut glob = String::with_capacity(pattern.len());
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        let (character, escaped) = match escape {
+            // A pattern that ends in its escape character means that character.
+            Some(escape) if character == escape => (characters.next().unwrap_or(escape), true),
+            _ => (character, false),
+        };
+        match character {
+            '%' if !escaped => glob.push('*'),
+            '_' if !escaped => glob.push('?'),
+            '*' | '?' | '[' => glob.extend(['[', character, ']']),
+            other => glob.push(other),
+        }
+    }
+    glob
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_of_like_as_patterns_of_glob() {
+        assert_eq!(glob_pattern("%a_b%", None), "*a?b*");
+        assert_eq!(glob_pattern("100\\%*[x]?", Some('\\')), "100%[*][[]x][?]");
+        assert_eq!(glob_pattern("a\\", Some('\\')), "a\\");
+        assert_eq!(glob_pattern("a\\", None), "a\\");
+    }
+}
