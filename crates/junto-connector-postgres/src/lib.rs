@@ -1,0 +1,30 @@
+//! PostgreSQL as a source.
+//!
+//! Speaks the wire protocol itself (login and messages through `postgres-protocol`) and decodes rows straight from the
+//! receive buffer into Arrow. Whole results come through `COPY … (FORMAT binary)`, rows of given keys through one
+//! parameterised query; both share one decoder.
+//!
+//! Must not know: DataFusion, other sources. Start reading at [`PostgresFactory`], then `scan` and `decode`.
+
+mod capabilities;
+mod catalog;
+mod connector;
+mod decode;
+mod dialect;
+mod error;
+mod factory;
+mod keys;
+mod native;
+mod numeric_rules;
+mod pool;
+mod read;
+mod scan;
+mod settings;
+mod tls;
+mod types;
+mod wire;
+
+pub use factory::PostgresFactory;
+
+/// The driver's name.
+pub(crate) const DRIVER: &str = "postgres";

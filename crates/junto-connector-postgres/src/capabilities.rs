@@ -1,0 +1,137 @@
+//! What PostgreSQL computes exactly as Junto would.
+//!
+//! Left out because they differ or may: floating-point arithmetic and comparison with zero (-0.0), intervals (compared
+//! by a length of 30 days a month), lower and upper case and ILIKE (locale), casts that round or parse, `concat`.
+
+use arrow::datatypes::DataType;
+use junto_connector::capabilities::{KeySupport, TextComparison};
+use junto_connector::expr::{ArithmeticOp, CompareOp};
+use junto_connector::plan::RelationColumn;
+use junto_connector::{Capabilities, Expr, Function, Literal, Operation, Support, TypeClass};
+use junto_connector_sql::can_express;
+
+use crate::dialect::PostgresDialect;
+
+const KEYS_PER_QUERY: usize = 100_000;
+/// The protocol allows 1 GB; a statement beyond this is not sensible.
+const LONGEST_STATEMENT: usize = 64 << 20;
+
+const COMPARES: [Operation; 8] = [
+    Operation::Compare(CompareOp::Eq),
+    Operation::Compare(CompareOp::NotEq),
+    Operation::Compare(CompareOp::Lt),
+    Operation::Compare(CompareOp::LtEq),
+    Operation::Compare(CompareOp::Gt),
+    Operation::Compare(CompareOp::GtEq),
+    Operation::Compare(CompareOp::IsDistinctFrom),
+    Operation::Compare(CompareOp::IsNotDistinctFrom),
+];
+
+/// Everything declared. `utf8` says whether the server stores text as UTF-8: otherwise its byte order is another.
+pub(crate) fn capabilities(utf8: bool) -> Capabilities {
+    use TypeClass as T;
+    let values =
+        [T::Boolean, T::Int, T::Decimal, T::Float, T::Text, T::Binary, T::Date, T::Time, T::Timestamp, T::TimestampUtc];
+    let without_floats =
+        [T::Boolean, T::Int, T::Decimal, T::Text, T::Binary, T::Date, T::Time, T::Timestamp, T::TimestampUtc];
+    let arithmetic = [ArithmeticOp::Add, ArithmeticOp::Subtract, ArithmeticOp::Multiply].map(Operation::Arithmetic);
+    let division = [ArithmeticOp::Divide, ArithmeticOp::Modulo].map(Operation::Arithmetic);
+    let function = Operation::Function;
+    let parts = [Function::Year, Function::Month, Function::Day].map(function);
+    let mut declared = Capabilities::none()
+        .with(&COMPARES, &values, Support::Exact)
+        .with(&COMPARES, &[T::UInt], Support::Exact)
+        .with(&[Operation::Literal, Operation::InList], &values, Support::Exact)
+        .with(&[Operation::Literal], &[T::UInt], Support::Exact)
+        .with(&[Operation::IsNull], &TypeClass::ALL, Support::Exact)
+        .with(&[Operation::Case, function(Function::Coalesce)], &without_floats, Support::Exact)
+        .with(
+            &[Operation::Like, function(Function::CharLength), function(Function::Substring)],
+            &[T::Text],
+            Support::Exact,
+        )
+        .with(&[function(Function::Substring)], &[T::Int], Support::Exact)
+        .with(&arithmetic, &[T::Int, T::Decimal], Support::Exact)
+        .with(&division, &[T::Int], Support::Exact)
+        .with(
+            &[Operation::Negate, function(Function::Abs), function(Function::NullIf)],
+            &[T::Int, T::Decimal],
+            Support::Exact,
+        )
+        .with(&[function(Function::NullIf)], &[T::Date, T::Timestamp, T::TimestampUtc, T::Boolean], Support::Exact)
+        .with(&parts, &[T::Date, T::Timestamp], Support::Exact)
+        .with(&[Operation::Cast], &[T::Int, T::Decimal, T::Timestamp], Support::Exact);
+    if utf8 {
+        declared = declared.with(&[function(Function::OctetLength)], &[T::Text], Support::Exact);
+        declared.text = TextComparison::ForcedBinary;
+    }
+    declared.filter = true;
+    declared.project = true;
+    declared.limit = true;
+    declared.keys = Some(KeySupport { types: values.to_vec(), max_per_query: KEYS_PER_QUERY, composite: true });
+    declared.max_statement_bytes = LONGEST_STATEMENT;
+    declared
+}
+
+/// The declared support of an expression, less what its values and types forbid.
+pub(crate) fn support(declared: &Capabilities, expr: &Expr, input: &[RelationColumn]) -> Support {
+    let types: Vec<DataType> = input.iter().map(|column| column.data_type.clone()).collect();
+    if !is_faithful(expr, &types) || !can_express(&PostgresDialect, expr, input) {
+        return Support::Unsupported;
+    }
+    declared.support(expr, input)
+}
+
+/// What the table of operations and type classes cannot say.
+fn is_faithful(expr: &Expr, types: &[DataType]) -> bool {
+    let class = |expr: &Expr| TypeClass::of(&expr.data_type(types));
+    let here = match expr {
+        // PostgreSQL takes -0.0 and 0.0 for equal, Arrow does not.
+        Expr::Compare { left, right, .. } if class(left) == TypeClass::Float || class(right) == TypeClass::Float => {
+            is_plain_float(left) || is_plain_float(right)
+        }
+        Expr::InList { list, .. } => {
+            list.iter().all(|literal| !matches!(literal, Literal::Float(value) if *value == 0.0))
+        }
+        Expr::Cast { expr, to } => is_exact_cast(&expr.data_type(types), to),
+        // Arrow wraps or fails where PostgreSQL widens.
+        Expr::Arithmetic { data_type, .. } => {
+            matches!(TypeClass::of(data_type), TypeClass::Decimal) || *data_type == DataType::Int64
+        }
+        Expr::Function { function: Function::Substring, args, .. } => match args.as_slice() {
+            [_, start] => is_at_least(start, 1),
+            [_, start, count] => is_at_least(start, 1) && is_at_least(count, 0),
+            _ => false,
+        },
+        Expr::Function { data_type, .. } | Expr::Case { data_type, .. } => is_readable(data_type),
+        _ => true,
+    };
+    here && expr.children().into_iter().all(|child| is_faithful(child, types))
+}
+
+fn is_readable(data_type: &DataType) -> bool {
+    crate::decode::is_readable(data_type)
+}
+
+fn is_plain_float(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal(Literal::Float(value)) if *value != 0.0)
+}
+
+fn is_at_least(expr: &Expr, least: i64) -> bool {
+    matches!(expr, Expr::Literal(Literal::Int(value)) if *value >= least)
+}
+
+/// Casts that lose nothing, so that no rounding or error can differ.
+fn is_exact_cast(from: &DataType, to: &DataType) -> bool {
+    use DataType as T;
+    match (from, to) {
+        (T::Int16 | T::Int32 | T::Int64, T::Int64) | (T::Int16 | T::Int32, T::Int32) | (T::Int16, T::Int16) => true,
+        (T::Int16 | T::Int32 | T::Int64, T::Decimal128(precision, scale)) => {
+            *scale >= 0 && i16::from(*precision) - i16::from(*scale) >= 19
+        }
+        (T::Decimal128(p0, s0), T::Decimal128(p1, s1)) => {
+            s1 >= s0 && i16::from(*p1) - i16::from(*s1) >= i16::from(*p0) - i16::from(*s0)
+        }
+        (from, to) => from == to,
+    }
+}

@@ -1,0 +1,185 @@
+//! Connections of one source: at most so many at once, kept open between statements.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use junto_connector::{Error, Reaper, Result};
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::error::{Origin, WireError};
+use crate::settings::Settings;
+use crate::wire::{Access, Session, cancel, login};
+
+/// The pool. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Pool {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    reaper: Reaper,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Session>>,
+}
+
+impl Pool {
+    pub(crate) fn new(settings: Settings, reaper: Reaper) -> Self {
+        let permits = Arc::new(Semaphore::new(settings.max_connections));
+        Self { inner: Arc::new(Inner { settings, reaper, permits, idle: Mutex::default() }) }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// A read-only connection, waiting for one to come free when all are in use.
+    pub(crate) async fn get(&self, deadline: Option<Instant>) -> Result<Lease> {
+        let permit = self.permit(deadline).await?;
+        while let Some(mut session) = self.take_idle() {
+            // What an earlier statement left to be read (the answer to its reset) has arrived long ago.
+            if session.settle().await.is_ok() && session.is_idle() && session.is_alive() {
+                return Ok(self.lease(session, permit, true));
+            }
+        }
+        let session = self.connect(Access::ReadOnly, deadline).await?;
+        Ok(self.lease(session, permit, false))
+    }
+
+    /// A new connection that may write. Never returned to the pool.
+    pub(crate) async fn get_for_writing(&self, deadline: Option<Instant>) -> Result<Lease> {
+        let permit = self.permit(deadline).await?;
+        let session = self.connect(Access::Write, deadline).await?;
+        Ok(self.lease(session, permit, false))
+    }
+
+    /// Closes the connections nobody uses.
+    pub(crate) async fn close_idle(&self) {
+        let sessions = std::mem::take(&mut *self.inner.idle.lock());
+        for session in sessions {
+            session.close().await;
+        }
+    }
+
+    fn lease(&self, session: Session, permit: OwnedSemaphorePermit, reused: bool) -> Lease {
+        Lease { session: Some(session), permit: Some(permit), pool: self.clone(), reused }
+    }
+
+    fn take_idle(&self) -> Option<Session> {
+        self.inner.idle.lock().pop()
+    }
+
+    async fn permit(&self, deadline: Option<Instant>) -> Result<OwnedSemaphorePermit> {
+        let permit = within(deadline, Arc::clone(&self.inner.permits).acquire_owned()).await?;
+        permit.map_err(|_| Error::internal("the pool was closed"))
+    }
+
+    async fn connect(&self, access: Access, deadline: Option<Instant>) -> Result<Session> {
+        let settings = &self.inner.settings;
+        let limit = settings.connect_timeout;
+        let outcome = within(deadline, tokio::time::timeout(limit, login(settings, access))).await?;
+        let outcome = outcome.map_err(|_| Error::Unreachable {
+            host: settings.host(),
+            reason: format!("no answer within {} ms", limit.as_millis()),
+        })?;
+        outcome.map_err(|error| error.at_login(settings))
+    }
+}
+
+/// A connection in use. [`Lease::give_back`] keeps it; dropped, it is cancelled on the server and closed.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    session: Option<Session>,
+    permit: Option<OwnedSemaphorePermit>,
+    pool: Pool,
+    /// Came from the pool and may have died there unnoticed.
+    pub(crate) reused: bool,
+}
+
+impl Lease {
+    /// The connection.
+    pub(crate) fn session(&mut self) -> &mut Session {
+        self.session.as_mut().expect("a lease holds its session until it is given back or dropped")
+    }
+
+    /// Returns a connection on which nothing is under way; any other is closed.
+    pub(crate) fn give_back(mut self) {
+        if self.session.as_ref().is_some_and(Session::is_idle) {
+            self.keep();
+        }
+    }
+
+    /// Returns a connection after a statement of the user's: the reset is on its way, its answer is read later.
+    pub(crate) async fn give_back_after_reset(mut self) {
+        let session = self.session();
+        // DISCARD ALL must stand alone: several statements in one message are one transaction.
+        let asked = session.simple("ROLLBACK").and_then(|()| session.simple("DISCARD ALL"));
+        if asked.is_ok() && session.flush().await.is_ok() {
+            self.keep();
+        }
+    }
+
+    fn keep(&mut self) {
+        if let Some(session) = self.session.take() {
+            self.pool.inner.idle.lock().push(session);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(session) = self.session.take() else { return };
+        let (permit, pool) = (self.permit.take(), self.pool.clone());
+        self.pool.inner.reaper.post(async move {
+            if session.is_busy() {
+                let _ = cancel(pool.settings(), session.cancel_key()).await;
+            }
+            session.close().await;
+            drop(permit);
+        });
+    }
+}
+
+/// The outcome of `work`, or [`Error::TimedOut`] once the deadline has passed.
+pub(crate) async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Result<T> {
+    let Some(deadline) = deadline else { return Ok(work.await) };
+    let start = Instant::now();
+    tokio::time::timeout_at(deadline.into(), work)
+        .await
+        .map_err(|_| Error::TimedOut { milliseconds: duration_ms(start.elapsed()) })
+}
+
+fn duration_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Runs one catalog query on a pooled connection. A connection that died while idle is replaced once.
+pub(crate) async fn catalog_query(
+    pool: &Pool,
+    sql: &str,
+    parameters: &[Option<&str>],
+) -> Result<Vec<crate::wire::TextRow>> {
+    let deadline = Some(Instant::now() + CATALOG_LIMIT);
+    loop {
+        let mut lease = pool.get(deadline).await?;
+        let reused = lease.reused;
+        match within(deadline, lease.session().query(sql, parameters)).await? {
+            Ok(rows) => {
+                lease.give_back();
+                return Ok(rows);
+            }
+            Err(WireError::Io(_) | WireError::Closed) if reused => {}
+            Err(error) => {
+                // An error of the server leaves the connection usable.
+                lease.give_back();
+                return Err(error.of(Origin::Catalog));
+            }
+        }
+    }
+}
+
+/// Longest time a catalog query may take.
+const CATALOG_LIMIT: Duration = Duration::from_secs(30);
