@@ -173,10 +173,16 @@ fn socket(folder: &Folder) -> PathBuf {
     folder.path().join("mysqld.sock")
 }
 
+/// A server that starts removes temporary tables from this folder, those of others included: each has its own.
+fn temporary(folder: &Folder) -> String {
+    format!("--tmpdir={}", folder.path().display())
+}
+
 fn create_data(installer: &Path, account: Option<Account>, folder: &Folder) -> Result<(), StartError> {
     let mut command = Account::command(account, installer);
     command.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
     command.arg("--innodb-log-file-size=16M").arg("--innodb-flush-log-at-trx-commit=0");
+    command.arg(temporary(folder));
     command.arg(format!("--datadir={}", folder.path().join("data").display())).current_dir(folder.path());
     run(command)
 }
@@ -192,7 +198,7 @@ fn launch(
     command.arg("--no-defaults").arg(format!("--datadir={}", folder.path().join("data").display()));
     command.arg(format!("--socket={}", socket(folder).display())).arg(format!("--port={port}"));
     command.arg(format!("--pid-file={}", folder.path().join("mysqld.pid").display()));
-    command.args(arguments).current_dir(folder.path());
+    command.arg(temporary(folder)).args(arguments).current_dir(folder.path());
     let mut process = Process::spawn(command, folder)?;
     process.wait_until(|| block_on(text_query(port, "", "select 1")).map(drop).map_err(|error| error.to_string()))?;
     Ok(process)

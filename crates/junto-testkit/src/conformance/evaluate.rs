@@ -190,7 +190,8 @@ fn fit_integer(value: i128, data_type: &DataType) -> Result<Value> {
     }
 }
 
-fn fit_decimal(unscaled: i256, precision: u8, scale: i8) -> Result<Value> {
+/// A decimal, when it has at most `precision` digits.
+pub fn fit_decimal(unscaled: i256, precision: u8, scale: i8) -> std::result::Result<Value, Failure> {
     let limit = power_of_ten(precision.into()).ok_or_else(|| unknown("a precision beyond 76"))?;
     let fits = unscaled < limit && unscaled > limit.wrapping_neg();
     if fits { Ok(Value::Decimal { unscaled, scale }) } else { Err(error("a decimal out of its precision")) }

@@ -8,7 +8,7 @@ use junto_connector::expr::{Aggregate, AggregateFunction};
 use junto_connector::plan::{JoinKind, Relation, SortKey};
 use junto_connector::{Expr, TableInfo};
 
-use super::evaluate::{Failure, evaluate, truth};
+use super::evaluate::{Failure, evaluate, fit_decimal, truth};
 use super::value::{Row, Value};
 
 /// A table with all its rows, columns in the table's order.
@@ -204,13 +204,13 @@ fn sum(values: &[Value], data_type: &DataType) -> Result<Value, Failure> {
     if values.is_empty() {
         return Ok(Value::Null);
     }
-    if let DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) = data_type {
+    if let DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) = data_type {
         let mut total = arrow_buffer::i256::ZERO;
         for value in values {
             let value = value.unscaled_at(*scale).ok_or_else(|| Failure::Unknown(format!("a sum with {value:?}")))?;
             total = total.checked_add(value).ok_or_else(|| Failure::Error("a sum overflows".into()))?;
         }
-        return Ok(Value::Decimal { unscaled: total, scale: *scale });
+        return fit_decimal(total, *precision, *scale);
     }
     let mut whole = 0_i128;
     let mut floating = 0.0;
