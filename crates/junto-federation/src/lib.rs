@@ -7,14 +7,15 @@
 //! Must not know: any concrete connector, SQL text, configuration. It performs no I/O of its own; rows come through
 //! [`junto_connector::Connector::open`] when a plan runs.
 
+mod cardinality;
 pub mod execution;
-pub mod join_order;
+mod join_order;
 pub mod keys;
 mod node;
 mod planner;
 mod pushdown;
 mod source;
-pub mod statistics;
+mod statistics;
 mod translate;
 
 pub use execution::{RemoteScanExec, SourceFailure, StatementSources};

@@ -116,7 +116,7 @@ fn absorb_filter(filter: &Filter) -> Result<Option<LogicalPlan>> {
         return Ok(Some(LogicalPlan::Filter(Filter::try_new(filter.predicate.clone(), input)?)));
     }
     let predicate = RemoteExpr::and(pushed);
-    let selectivity = statistics::selectivity(&predicate, &node);
+    let selectivity = statistics::selectivity(&predicate, &node.table, &node.origin);
     node.rows = node.rows.map(|rows| rows * selectivity);
     node.plan = RemotePlan { root: Relation::Filter { input: Box::new(node.plan.root), predicate } };
     let scan = extension(node);

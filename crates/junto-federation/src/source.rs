@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::logical_expr::TableSource;
-use junto_connector::{Connector, RelationColumn, ScanColumn, TableInfo, TableStatistics};
+use junto_connector::{Connector, ScanColumn, TableInfo, TableStatistics};
 use junto_types::Alias;
 
 /// Keys of the metadata each field of a remote table carries through a plan.
@@ -98,18 +98,4 @@ impl TableSource for RemoteTableSource {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.table.schema)
     }
-}
-
-/// The plan columns of a relation of this table, for capability questions.
-pub(crate) fn relation_columns(columns: &[ScanColumn]) -> Vec<RelationColumn> {
-    columns
-        .iter()
-        .map(|column| RelationColumn {
-            name: column.name.clone(),
-            data_type: column.data_type.clone(),
-            nullable: column.nullable,
-            source_type: Some(column.source_type.clone()),
-            text: column.text,
-        })
-        .collect()
 }

@@ -5,29 +5,28 @@
 use junto_connector::expr::CompareOp;
 use junto_connector::{ColumnStatistics, Expr, Literal};
 
-use crate::node::RemoteNode;
 use crate::source::RemoteTable;
 
 /// Share of rows a comparison for equality leaves when nothing is known.
-const EQUALITY: f64 = 0.05;
+pub(crate) const EQUALITY: f64 = 0.05;
 /// Share of rows a range leaves when nothing is known.
-const RANGE: f64 = 0.3;
+pub(crate) const RANGE: f64 = 0.3;
 /// Share of rows a pattern leaves.
 const PATTERN: f64 = 0.1;
 /// Rows of a table nothing is known of.
-pub const UNKNOWN_ROWS: f64 = 100_000.0;
+pub(crate) const UNKNOWN_ROWS: f64 = 100_000.0;
 
-/// Share of the node's rows for which `predicate` is true, 0 to 1.
-pub(crate) fn selectivity(predicate: &Expr, node: &RemoteNode) -> f64 {
+/// Share of a scan's rows for which `predicate` is true, 0 to 1. `origin` says which table column each position is.
+pub(crate) fn selectivity(predicate: &Expr, table: &RemoteTable, origin: &[Option<usize>]) -> f64 {
     let column = |expr: &Expr| match expr {
-        Expr::Column(index) => node.origin.get(*index).copied().flatten(),
+        Expr::Column(index) => origin.get(*index).copied().flatten(),
         _ => None,
     };
-    let statistics = |expr: &Expr| Some(column_statistics(&node.table, column(expr)?));
+    let statistics = |expr: &Expr| Some(column_statistics(table, column(expr)?));
     let share = match predicate {
-        Expr::And(list) => list.iter().map(|part| selectivity(part, node)).product(),
-        Expr::Or(list) => 1.0 - list.iter().map(|part| 1.0 - selectivity(part, node)).product::<f64>(),
-        Expr::Not(inner) => 1.0 - selectivity(inner, node),
+        Expr::And(list) => list.iter().map(|part| selectivity(part, table, origin)).product(),
+        Expr::Or(list) => 1.0 - list.iter().map(|part| 1.0 - selectivity(part, table, origin)).product::<f64>(),
+        Expr::Not(inner) => 1.0 - selectivity(inner, table, origin),
         Expr::IsNull { expr, negated } => {
             let nulls = statistics(expr).and_then(|s| s.null_fraction).unwrap_or(EQUALITY);
             if *negated { 1.0 - nulls } else { nulls }
@@ -45,9 +44,9 @@ pub(crate) fn selectivity(predicate: &Expr, node: &RemoteNode) -> f64 {
             }
         }
         Expr::Compare { op, left, right } => match (column(left), &**right, column(right), &**left) {
-            (Some(index), Expr::Literal(value), _, _) => compared(*op, &column_statistics(&node.table, index), value),
+            (Some(index), Expr::Literal(value), _, _) => compared(*op, &column_statistics(table, index), value),
             (_, _, Some(index), Expr::Literal(value)) => {
-                compared(flipped(*op), &column_statistics(&node.table, index), value)
+                compared(flipped(*op), &column_statistics(table, index), value)
             }
             _ if matches!(op, CompareOp::Eq | CompareOp::IsNotDistinctFrom) => EQUALITY,
             _ => RANGE,

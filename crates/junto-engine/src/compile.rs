@@ -1,0 +1,241 @@
+//! From the text of a federated statement to a physical plan.
+//!
+//! references → connections and tables, all at once → names resolved → logical plan → optimizer → federated plan.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use datafusion::common::DataFusionError;
+use datafusion::execution::TaskContext;
+use datafusion::logical_expr::{LogicalPlan, TableSource};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::sql::planner::{ParserOptions, SqlToRel};
+use futures::future::join_all;
+use junto_connector::Connector;
+use junto_federation::{RemoteTable, RemoteTableSource, StatementSources};
+use junto_sql::{Parsed, StatementKind, TableReference};
+use junto_types::Alias;
+
+use crate::catalog::CachedTable;
+use crate::engine::Shared;
+use crate::error::Error;
+use crate::language::{StatementContextProvider, statement_session};
+use crate::run::ResultColumn;
+use crate::settings::{StatementOptions, Strategy};
+use crate::shim::TableColumns;
+
+/// Decisions that a second attempt at a statement changes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) prefer_hash_join: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { prefer_hash_join: true }
+    }
+}
+
+/// A statement ready to run.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) plan: Arc<dyn ExecutionPlan>,
+    pub(crate) task: Arc<TaskContext>,
+    pub(crate) sources: Arc<StatementSources>,
+    pub(crate) columns: Vec<ResultColumn>,
+    pub(crate) tables: Vec<String>,
+}
+
+impl Compiled {
+    /// Aliases of the connections read from.
+    pub(crate) fn connections(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.sources.metrics().map(|(alias, _)| alias.to_string()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// A table reference with what it refers to.
+struct Found {
+    alias: Alias,
+    connector: Arc<dyn Connector>,
+    table: CachedTable,
+}
+
+pub(crate) async fn compile(
+    shared: &Shared,
+    sql: &str,
+    options: &StatementOptions,
+    attempt: Plan,
+) -> Result<Compiled, Error> {
+    let started = Instant::now();
+    let parsed = junto_sql::parse_within(sql, &options.limits)?;
+    check_operation(shared, &parsed)?;
+    junto_sql::check_aliases(&parsed, &shared.connections.aliases())?;
+    let references = parsed.table_references()?;
+    check_settings(shared, &references, options)?;
+    let found = find_tables(shared, &references).await?;
+    check_kinds(shared, &found)?;
+
+    let columns: Vec<TableColumns> = references
+        .iter()
+        .zip(&found)
+        .map(|(reference, found)| table_columns(reference, found))
+        .collect();
+    let resolved = crate::shim::resolve(&parsed, &columns)?;
+
+    let connectors = found.iter().map(|found| (found.alias.clone(), Arc::clone(&found.connector)));
+    let deadline = options.limits.timeout.map(|timeout| started + timeout);
+    let sources = Arc::new(StatementSources::new(uuid::Uuid::new_v4(), deadline, connectors));
+    let failed = |error: DataFusionError| Error::from_datafusion(&error, sql, options.limits.memory_bytes);
+    let state = statement_session(
+        &shared.session,
+        &shared.settings,
+        &options.limits,
+        Arc::clone(&sources),
+        attempt.prefer_hash_join,
+    )
+    .map_err(failed)?;
+
+    let tables = table_sources(&resolved, &found);
+    let provider = StatementContextProvider::new(&state, tables);
+    let parser = ParserOptions::from(&state.config_options().sql_parser);
+    let planner = SqlToRel::new_with_options(&provider, parser);
+    let logical = planner.sql_statement_to_plan(resolved.statement.clone()).map_err(failed)?;
+    let columns = result_columns(&logical, &resolved);
+    let optimized = state.optimize(&logical).map_err(failed)?;
+    let plan = state.query_planner().create_physical_plan(&optimized, &state).await.map_err(failed)?;
+    tracing::debug!(elapsed = ?started.elapsed(), "statement compiled");
+    let tables = references.iter().map(|reference| reference.span.of(sql).trim_start_matches('@').to_owned()).collect();
+    Ok(Compiled { plan, task: state.task_ctx(), sources, columns, tables })
+}
+
+fn check_operation(shared: &Shared, parsed: &Parsed) -> Result<(), Error> {
+    let settings = &shared.settings.multiquery;
+    let has_references = !parsed.references().is_empty();
+    if has_references && !settings.enabled {
+        return Err(Error::Refused { key: "enabled", what: "statements with `@` are switched off".into() });
+    }
+    let kind = junto_sql::classify(parsed.statement());
+    if kind == StatementKind::Read {
+        return Ok(());
+    }
+    Err(Error::Refused {
+        key: "allowed_operations",
+        what: format!(
+            "a statement over several connections only reads; allowed are {}",
+            settings.allowed_operations.join(", ")
+        ),
+    })
+}
+
+fn check_settings(shared: &Shared, references: &[TableReference], options: &StatementOptions) -> Result<(), Error> {
+    let settings = &shared.settings.multiquery;
+    let mut aliases: Vec<String> = references.iter().map(|one| one.connection.text.to_lowercase()).collect();
+    aliases.sort();
+    aliases.dedup();
+    if aliases.len() > settings.max_concurrent_connections {
+        return Err(Error::Refused {
+            key: "max_concurrent_connections",
+            what: format!("the statement uses {} connections", aliases.len()),
+        });
+    }
+    let strategy = match options.strategy {
+        Strategy::Auto => settings.default_strategy,
+        asked => asked,
+    };
+    match strategy {
+        Strategy::PushDown | Strategy::Materialize => Err(Error::Plan {
+            message: format!("strategy `{}` is not available yet", strategy.name()),
+            span: None,
+            hint: Some("use `auto` or `federated`".into()),
+        }),
+        Strategy::Auto | Strategy::Federated | Strategy::Native => Ok(()),
+    }
+}
+
+fn check_kinds(shared: &Shared, found: &[Found]) -> Result<(), Error> {
+    let mut drivers: Vec<&str> = found.iter().map(|found| found.connector.driver()).collect();
+    drivers.sort_unstable();
+    drivers.dedup();
+    if shared.settings.multiquery.enable_cross_type_queries || drivers.len() < 2 {
+        return Ok(());
+    }
+    Err(Error::Refused {
+        key: "enable_cross_type_queries",
+        what: format!("the statement spans {}", drivers.join(" and ")),
+    })
+}
+
+/// All tables, all connections at the same time; every connection that fails is reported.
+async fn find_tables(shared: &Shared, references: &[TableReference]) -> Result<Vec<Found>, Error> {
+    let find = |reference: &TableReference| {
+        let (connection, span) = (reference.connection.text.clone(), reference.span);
+        let schema = reference.schema.as_ref().map(|part| part.text.clone());
+        let table = reference.table.text.clone();
+        async move {
+            let alias = shared.connections.alias(&connection)?;
+            let connector = shared.connections.connector(&alias).await.map_err(|error| at(error, span))?;
+            let cached = shared.catalog.table(&alias, &connector, schema.as_deref(), &table).await;
+            let table = cached.map_err(|error| Error::source_failed(&alias, error, Some(span)))?;
+            Ok::<_, Error>(Found { alias, connector, table })
+        }
+    };
+    let mut found = Vec::with_capacity(references.len());
+    let mut failures: Vec<Error> = Vec::new();
+    for result in join_all(references.iter().map(find)).await {
+        match result {
+            Ok(table) => found.push(table),
+            Err(error) if failures.iter().any(|known| known.to_string() == error.to_string()) => {}
+            Err(error) => failures.push(error),
+        }
+    }
+    match failures.len() {
+        0 => Ok(found),
+        1 => Err(failures.remove(0)),
+        _ => Err(Error::Sources { failures }),
+    }
+}
+
+fn at(error: Error, place: junto_types::Span) -> Error {
+    match error {
+        Error::Source { connection, source, span: None } => Error::Source { connection, source, span: Some(place) },
+        other => other,
+    }
+}
+
+fn table_columns(reference: &TableReference, found: &Found) -> TableColumns {
+    let info = &found.table.info;
+    TableColumns {
+        reference: reference.reference,
+        connection: found.alias.clone(),
+        table: info.name.clone(),
+        columns: info.columns.iter().map(|column| column.name.clone()).collect(),
+    }
+}
+
+fn table_sources(resolved: &crate::shim::Resolved, found: &[Found]) -> HashMap<String, Arc<dyn TableSource>> {
+    let source = |bound: &crate::shim::BoundTable| {
+        let found = &found[bound.table];
+        let info = &found.table.info;
+        let names: Vec<String> = info.columns.iter().map(|column| column.name.clone()).collect();
+        let folded = crate::shim::folded_columns(&names);
+        let names: Vec<String> = folded.into_iter().map(|column| column.name_in_engine).collect();
+        let table = RemoteTable::new(
+            found.alias.clone(),
+            Arc::clone(&found.connector),
+            Arc::clone(info),
+            Arc::clone(&found.table.statistics),
+            &names,
+        );
+        let source: Arc<dyn TableSource> = Arc::new(RemoteTableSource { table: Arc::new(table) });
+        (bound.name.clone(), source)
+    };
+    resolved.tables.iter().map(source).collect()
+}
+
+fn result_columns(plan: &LogicalPlan, resolved: &crate::shim::Resolved) -> Vec<ResultColumn> {
+    let fields = plan.schema().fields().iter();
+    fields.map(|field| ResultColumn::of(field, resolved.names.shown(field.name()))).collect()
+}

@@ -1,0 +1,136 @@
+//! How a statement runs: a tree of operators with places, the SQL sent, estimates and actual figures.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::physical_plan::{ExecutionPlan, displayable};
+use junto_federation::{RemoteScanExec, StatementSources};
+use junto_types::Alias;
+use serde::Serialize;
+
+use crate::compile::Compiled;
+use crate::settings::Strategy;
+
+/// A plan for people ([`fmt::Display`]) and programs ([`Serialize`]).
+#[derive(Debug, Clone, Serialize)]
+pub struct Explanation {
+    pub strategy: Strategy,
+    pub reason: String,
+    pub root: PlanNode,
+}
+
+/// One operator.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PlanNode {
+    /// What it does, in a line.
+    pub operator: String,
+    /// Alias of the connection it runs on; none for Junto itself.
+    pub connection: Option<String>,
+    /// The text sent, made by the function that sends it.
+    pub sql: Option<String>,
+    /// Columns whose values come as keys from another side of a join.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+    /// Predicates that stayed local, with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept_local: Vec<String>,
+    pub estimated_rows: Option<u64>,
+    pub actual_rows: Option<u64>,
+    /// Keys that really arrived.
+    pub actual_keys: Option<u64>,
+    pub elapsed_ms: Option<f64>,
+    pub children: Vec<PlanNode>,
+}
+
+impl Default for Explanation {
+    fn default() -> Self {
+        Self { strategy: Strategy::Native, reason: String::new(), root: PlanNode::default() }
+    }
+}
+
+impl Explanation {
+    pub(crate) fn native(alias: &Alias, sql: &str) -> Self {
+        let root = PlanNode {
+            operator: "statement of the user".into(),
+            connection: Some(alias.to_string()),
+            sql: Some(sql.trim().to_owned()),
+            ..PlanNode::default()
+        };
+        let reason = format!("the statement names no connection and goes to @{alias} as it is");
+        Self { strategy: Strategy::Native, reason, root }
+    }
+
+    pub(crate) fn federated(compiled: &Compiled, reason: &str, analyzed: bool) -> Self {
+        let root = node(&compiled.plan, &compiled.sources, analyzed);
+        Self { strategy: Strategy::Federated, reason: reason.to_owned(), root }
+    }
+}
+
+fn node(plan: &Arc<dyn ExecutionPlan>, sources: &StatementSources, analyzed: bool) -> PlanNode {
+    let metrics = analyzed.then(|| plan.metrics()).flatten();
+    let mut node = PlanNode {
+        operator: displayable(plan.as_ref()).one_line().to_string().trim().to_owned(),
+        actual_rows: metrics.as_ref().and_then(|m| m.output_rows()).map(|rows| rows as u64),
+        elapsed_ms: metrics.as_ref().and_then(|m| m.elapsed_compute()).map(|nanos| nanos as f64 / 1e6),
+        children: plan.children().into_iter().map(|child| self::node(child, sources, analyzed)).collect(),
+        ..PlanNode::default()
+    };
+    let Some(scan) = plan.downcast_ref::<RemoteScanExec>() else { return node };
+    let tables: Vec<String> = scan.plan().root.tables().iter().map(ToString::to_string).collect();
+    node.operator = format!("Read {}", tables.join(", "));
+    node.connection = Some(scan.connection().to_string());
+    node.estimated_rows = scan.estimated_rows().map(|rows| rows.round() as u64);
+    node.kept_local = scan.kept_local().to_vec();
+    let columns = scan.plan().root.columns();
+    let name = |index: &usize| columns.get(*index).map_or_else(String::new, |column| column.name.clone());
+    let keys: Vec<usize> = scan.bindings().iter().flat_map(|binding| binding.columns.clone()).collect();
+    node.keys = keys.iter().map(name).collect();
+    node.actual_keys =
+        metrics.as_ref().and_then(|m| m.sum_by_name("keys")).map(|keys| keys.as_usize() as u64).filter(|keys| *keys > 0);
+    let first = scan.bindings().first().map(|binding| binding.columns.as_slice());
+    if let Some(connector) = sources.connector(scan.connection()) {
+        node.sql = match connector.remote_text(scan.plan(), first) {
+            Ok(text) => Some(text),
+            Err(error) => Some(format!("({error})")),
+        };
+    }
+    node
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "strategy: {} ({})", self.strategy.name(), self.reason)?;
+        write_node(&self.root, f, 0)
+    }
+}
+
+fn write_node(node: &PlanNode, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+    let indent = "  ".repeat(depth);
+    write!(f, "{indent}")?;
+    if let Some(connection) = &node.connection {
+        write!(f, "@{connection}: ")?;
+    }
+    write!(f, "{}", node.operator)?;
+    let mut figures = Vec::new();
+    figures.extend(node.estimated_rows.map(|rows| format!("estimated rows {rows}")));
+    figures.extend(node.actual_rows.map(|rows| format!("rows {rows}")));
+    figures.extend(node.actual_keys.map(|keys| format!("keys {keys}")));
+    figures.extend(node.elapsed_ms.map(|ms| format!("{ms:.1} ms")));
+    if !figures.is_empty() {
+        write!(f, "  [{}]", figures.join(", "))?;
+    }
+    writeln!(f)?;
+    if !node.keys.is_empty() {
+        writeln!(f, "{indent}  keys arrive for: {}", node.keys.join(", "))?;
+    }
+    if let Some(sql) = &node.sql {
+        writeln!(f, "{indent}  sql: {sql}")?;
+    }
+    for reason in &node.kept_local {
+        writeln!(f, "{indent}  kept local: {reason}")?;
+    }
+    for child in &node.children {
+        write_node(child, f, depth + 1)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! How operators on integers and dates are planned: overflow is an error, never a wrap.
+
+use arrow::datatypes::DataType;
+use datafusion::common::DFSchema;
+use datafusion::error::Result;
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion::logical_expr::{Expr, ExprSchemable, cast};
+use sqlparser::ast::BinaryOperator;
+
+use super::checked;
+
+/// Every 64-bit integer, signed or not.
+const WIDE_INTEGER: DataType = DataType::Decimal128(20, 0);
+
+/// Plans `+`, `-`, `*` on integers as checked operations in 64 bits (decimal(20) where an operand is unsigned 64-bit),
+/// date ± integer as days, and date − date as a number of days.
+#[derive(Debug)]
+pub(crate) struct CheckedArithmetic;
+
+impl ExprPlanner for CheckedArithmetic {
+    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        let operation = match expr.op {
+            BinaryOperator::Plus => Operation::Add,
+            BinaryOperator::Minus => Operation::Subtract,
+            BinaryOperator::Multiply => Operation::Multiply,
+            _ => return Ok(PlannerResult::Original(expr)),
+        };
+        let (Ok(left), Ok(right)) = (expr.left.get_type(schema), expr.right.get_type(schema)) else {
+            return Ok(PlannerResult::Original(expr));
+        };
+        let planned = match (operation, &left, &right) {
+            _ if left.is_integer() && right.is_integer() => integers(operation, expr, &left, &right),
+            (Operation::Subtract, DataType::Date32, DataType::Date32) => {
+                checked::call(operation, days(expr.left), days(expr.right))
+            }
+            (Operation::Add | Operation::Subtract, DataType::Date32, right) if right.is_integer() => {
+                date(checked::call(operation, days(expr.left), cast(expr.right, DataType::Int64)))
+            }
+            (Operation::Add, left, DataType::Date32) if left.is_integer() => {
+                date(checked::call(operation, cast(expr.left, DataType::Int64), days(expr.right)))
+            }
+            _ => return Ok(PlannerResult::Original(expr)),
+        };
+        Ok(PlannerResult::Planned(planned))
+    }
+}
+
+/// Operators that are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Operation {
+    Add,
+    Subtract,
+    Multiply,
+}
+
+fn integers(operation: Operation, expr: RawBinaryExpr, left: &DataType, right: &DataType) -> Expr {
+    if *left == DataType::UInt64 || *right == DataType::UInt64 {
+        let (left, right) = (cast(expr.left, WIDE_INTEGER), cast(expr.right, WIDE_INTEGER));
+        return match operation {
+            Operation::Add => left + right,
+            Operation::Subtract => left - right,
+            Operation::Multiply => left * right,
+        };
+    }
+    checked::call(operation, wide(expr.left, left), wide(expr.right, right))
+}
+
+fn wide(expr: Expr, data_type: &DataType) -> Expr {
+    if *data_type == DataType::Int64 { expr } else { cast(expr, DataType::Int64) }
+}
+
+/// Days since 1970-01-01.
+fn days(expr: Expr) -> Expr {
+    cast(cast(expr, DataType::Int32), DataType::Int64)
+}
+
+fn date(days: Expr) -> Expr {
+    cast(cast(days, DataType::Int32), DataType::Date32)
+}

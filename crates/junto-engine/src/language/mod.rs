@@ -1,0 +1,12 @@
+//! The language of a federated statement: PostgreSQL's spelling with exact decimals and checked integers.
+
+mod arithmetic;
+mod checked;
+mod context;
+mod now;
+mod session;
+mod sums;
+mod types;
+
+pub(crate) use context::StatementContextProvider;
+pub(crate) use session::{base_session, statement_session};

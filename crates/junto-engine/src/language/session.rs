@@ -1,0 +1,97 @@
+//! DataFusion's session: built once, and a copy per statement with its own sources and memory.
+
+use std::sync::Arc;
+
+use datafusion::error::Result;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::planner::ExprPlanner;
+use datafusion::execution::FunctionRegistry;
+use datafusion::prelude::SessionConfig;
+use junto_federation::keys::KeyFlow;
+use junto_federation::{FederatedPlanner, StatementSources};
+use junto_types::Limits;
+
+use super::arithmetic::CheckedArithmetic;
+use super::sums::WideSums;
+use super::{checked, now};
+use crate::settings::Settings;
+
+/// Build sides up to this size are collected whole, so that two cores do not repartition both sides of every join.
+const COLLECTED_BYTES: usize = 64 << 20;
+/// The same in rows.
+const COLLECTED_ROWS: usize = 4_000_000;
+/// Consumers named in the message of a statement that ran out of memory.
+const NAMED_CONSUMERS: usize = 3;
+
+/// The session every statement starts from.
+pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let threads = if settings.multiquery.parallel_execution { settings.threads.unwrap_or(cores) } else { 1 };
+    let mut config = SessionConfig::new().with_target_partitions(threads).with_information_schema(false);
+    let options = config.options_mut();
+    options.optimizer.join_reordering = false;
+    options.optimizer.hash_join_single_partition_threshold = COLLECTED_BYTES;
+    options.optimizer.hash_join_single_partition_threshold_rows = COLLECTED_ROWS;
+    options.optimizer.enable_dynamic_filter_pushdown = true;
+    // These complete only after the scan they would restrict.
+    options.optimizer.enable_topk_dynamic_filter_pushdown = false;
+    options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+    options.optimizer.enable_join_dynamic_filter_pushdown = settings.planning.keyed_scans;
+    options.execution.hash_join_buffering_capacity = 0;
+    options.execution.time_zone = Some("UTC".into());
+    options.sql_parser.parse_float_as_decimal = true;
+    options.sql_parser.enable_ident_normalization = true;
+    options.sql_parser.map_string_types_to_utf8view = true;
+    options.sql_parser.collect_spans = true;
+    options.sql_parser.support_varchar_with_length = true;
+
+    let planner = FederatedPlanner {
+        reorder_joins: settings.planning.reorder_joins,
+        push_down: settings.planning.push_down,
+    };
+    let mut builder = SessionStateBuilder::new()
+        .with_config(config)
+        .with_default_features()
+        .with_query_planner(Arc::new(planner))
+        .with_analyzer_rule(Arc::new(WideSums));
+    if settings.planning.keyed_scans {
+        builder = builder.with_physical_optimizer_rule(Arc::new(KeyFlow));
+    }
+    let checked: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(CheckedArithmetic)];
+    if let Some(planners) = builder.expr_planners() {
+        planners.splice(0..0, checked);
+    }
+    let mut state = builder.build();
+    datafusion_functions_json::register_all(&mut state)?;
+    state.register_udf(Arc::new(now::function()))?;
+    for function in checked::functions() {
+        state.register_udf(Arc::new(function))?;
+    }
+    Ok(state)
+}
+
+/// A session for one statement.
+pub(crate) fn statement_session(
+    base: &SessionState,
+    settings: &Settings,
+    limits: &Limits,
+    sources: Arc<StatementSources>,
+    prefer_hash_join: bool,
+) -> Result<SessionState> {
+    let disk = match &settings.spill_directory {
+        Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
+        None => DiskManagerMode::OsTmpDirectory,
+    };
+    let consumers = std::num::NonZeroUsize::new(NAMED_CONSUMERS).unwrap_or(std::num::NonZeroUsize::MIN);
+    let pool = TrackConsumersPool::new(FairSpillPool::new(limits.memory_bytes), consumers);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(pool))
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
+        .build_arc()?;
+    let mut config = base.config().clone().with_extension(sources).with_batch_size(limits.batch_rows);
+    config.options_mut().optimizer.prefer_hash_join = prefer_hash_join;
+    Ok(SessionStateBuilder::new_from_existing(base.clone()).with_config(config).with_runtime_env(runtime).build())
+}

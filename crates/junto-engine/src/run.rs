@@ -1,0 +1,345 @@
+//! One execution of a statement: its rows, and what it cost each source.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::physical_plan::execute_stream;
+use futures::{Stream, StreamExt};
+use junto_connector::{NativeResult, SourceMetrics};
+use junto_federation::{StatementSources, field_metadata};
+use junto_types::{Alias, Limits};
+
+use crate::compile::{self, Compiled, Plan};
+use crate::engine::Shared;
+use crate::error::Error;
+use crate::explain::Explanation;
+use crate::settings::{StatementOptions, Strategy};
+
+type Batches = Pin<Box<dyn Stream<Item = Result<RecordBatch, Error>> + Send>>;
+
+/// A column of a result.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ResultColumn {
+    /// As the user would call it: alias as typed, the source's spelling, or the text of the expression.
+    pub name: String,
+    #[serde(serialize_with = "as_text")]
+    pub data_type: DataType,
+    /// The source's type, for columns that come from one table unchanged.
+    pub source_type: Option<String>,
+    pub connection: Option<String>,
+    pub table: Option<String>,
+}
+
+fn as_text<S: serde::Serializer>(data_type: &DataType, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(data_type)
+}
+
+impl ResultColumn {
+    pub(crate) fn of(field: &Field, shown: Option<&str>) -> Self {
+        let metadata = |key: &str| field.metadata().get(key).cloned();
+        let name = shown.map(str::to_owned).or_else(|| metadata(field_metadata::NAME).filter(|name| {
+            // Metadata survives renaming; the source's spelling is shown only while the name is still the column's.
+            name.eq_ignore_ascii_case(field.name()) || name.to_lowercase() == *field.name()
+        }));
+        Self {
+            name: name.unwrap_or_else(|| field.name().clone()),
+            data_type: field.data_type().clone(),
+            source_type: metadata(field_metadata::TYPE),
+            connection: metadata(field_metadata::CONNECTION),
+            table: metadata(field_metadata::TABLE),
+        }
+    }
+}
+
+/// What one source has contributed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct SourceReport {
+    pub connection: String,
+    pub rows: u64,
+    pub bytes: u64,
+    pub queries: u64,
+}
+
+/// Live figures of a statement; can be watched while another task reads the rows.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    sources: Vec<(String, Arc<SourceMetrics>)>,
+}
+
+impl Progress {
+    pub(crate) fn of(alias: &Alias, metrics: Arc<SourceMetrics>) -> Self {
+        Self { sources: vec![(alias.to_string(), metrics)] }
+    }
+
+    fn of_all(sources: &StatementSources) -> Self {
+        let mut sources: Vec<_> = sources.metrics().map(|(alias, m)| (alias.to_string(), Arc::clone(m))).collect();
+        sources.sort_by(|left, right| left.0.cmp(&right.0));
+        Self { sources }
+    }
+
+    /// Figures per source, by alias.
+    pub fn sources(&self) -> Vec<SourceReport> {
+        let report = |(connection, metrics): &(String, Arc<SourceMetrics>)| SourceReport {
+            connection: connection.clone(),
+            rows: metrics.rows(),
+            bytes: metrics.bytes(),
+            queries: metrics.queries(),
+        };
+        self.sources.iter().map(report).collect()
+    }
+}
+
+/// Rows of one statement. Dropping it cancels the statement on every source.
+pub struct Run {
+    pub columns: Vec<ResultColumn>,
+    /// Schema of the batches, with the names of `columns`.
+    pub schema: SchemaRef,
+    /// How it runs.
+    pub strategy: Strategy,
+    /// Why it runs so.
+    pub reason: String,
+    /// Rows changed by a native statement.
+    pub affected: Option<u64>,
+    pub progress: Progress,
+    batches: Batches,
+    deadline: Option<Instant>,
+    timeout_ms: u64,
+    rows_left: Option<u64>,
+    delivered: bool,
+    truncated: bool,
+    ended: bool,
+    federated: Option<Federated>,
+}
+
+/// What a federated run needs to start once more.
+struct Federated {
+    shared: Arc<Shared>,
+    sql: String,
+    options: StatementOptions,
+    compiled: Arc<Compiled>,
+    attempt: Plan,
+    refreshed: bool,
+}
+
+impl Run {
+    pub(crate) async fn federated(shared: Arc<Shared>, sql: &str, options: &StatementOptions) -> Result<Self, Error> {
+        let attempt = Plan::default();
+        let limits = &options.limits;
+        let deadline = limits.timeout.map(|timeout| Instant::now() + timeout);
+        let compiling = compile::compile(&shared, sql, options, attempt);
+        let compiled = Arc::new(within(deadline, limits, compiling).await?);
+        let connections = compiled.connections();
+        let reason = match connections.len() {
+            0 => "no connection is read".to_owned(),
+            1 => format!("all tables are in @{}", connections[0]),
+            n => format!("tables of {n} connections are joined here"),
+        };
+        let mut run = Self {
+            columns: compiled.columns.clone(),
+            schema: named(&compiled.columns, &compiled.plan.schema()),
+            strategy: Strategy::Federated,
+            reason,
+            affected: None,
+            progress: Progress::of_all(&compiled.sources),
+            batches: Box::pin(futures::stream::empty()),
+            deadline,
+            timeout_ms: timeout_ms(limits),
+            rows_left: limits.max_rows,
+            delivered: false,
+            truncated: false,
+            ended: false,
+            federated: Some(Federated {
+                shared,
+                sql: sql.to_owned(),
+                options: options.clone(),
+                compiled: Arc::clone(&compiled),
+                attempt,
+                refreshed: false,
+            }),
+        };
+        run.start(&compiled)?;
+        Ok(run)
+    }
+
+    pub(crate) fn native(
+        alias: Alias,
+        answer: NativeResult,
+        progress: Progress,
+        deadline: Option<Instant>,
+        limits: &Limits,
+    ) -> Self {
+        let column = |field: &Arc<Field>| ResultColumn {
+            connection: Some(alias.to_string()),
+            ..ResultColumn::of(field, None)
+        };
+        let columns = answer.schema.fields().iter().map(column).collect();
+        let reason = format!("the statement names no connection and goes to @{alias} as it is");
+        let batches = answer.stream.map(move |batch| batch.map_err(|e| Error::source_failed(&alias, e, None)));
+        Self {
+            columns,
+            schema: answer.schema,
+            strategy: Strategy::Native,
+            reason,
+            affected: answer.affected,
+            progress,
+            batches: Box::pin(batches),
+            deadline,
+            timeout_ms: timeout_ms(limits),
+            rows_left: limits.max_rows,
+            delivered: false,
+            truncated: false,
+            ended: false,
+            federated: None,
+        }
+    }
+
+    fn start(&mut self, compiled: &Compiled) -> Result<(), Error> {
+        let Some(federated) = &self.federated else { return Ok(()) };
+        let (sql, memory) = (federated.sql.clone(), federated.options.limits.memory_bytes);
+        let failed = move |error| Error::from_datafusion(&error, &sql, memory);
+        let stream = execute_stream(Arc::clone(&compiled.plan), Arc::clone(&compiled.task)).map_err(&failed)?;
+        let schema = Arc::clone(&self.schema);
+        self.batches = Box::pin(stream.map(move |batch| {
+            let batch = batch.map_err(&failed)?;
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            RecordBatch::try_new_with_options(Arc::clone(&schema), batch.columns().to_vec(), &options)
+                .map_err(|cause| Error::Internal { message: cause.to_string() })
+        }));
+        Ok(())
+    }
+
+    /// The next rows, or the end. After an error nothing more comes.
+    pub async fn next(&mut self) -> Option<Result<RecordBatch, Error>> {
+        while !self.ended {
+            let polled = match self.deadline {
+                Some(deadline) => match tokio::time::timeout_at(deadline.into(), self.batches.next()).await {
+                    Ok(polled) => polled,
+                    Err(_) => Some(Err(Error::TimedOut { milliseconds: self.timeout_ms })),
+                },
+                None => self.batches.next().await,
+            };
+            match polled {
+                None => self.end(),
+                Some(Ok(batch)) if batch.num_rows() == 0 => {}
+                Some(Ok(batch)) => return self.limited(batch).map(Ok),
+                Some(Err(error)) if self.delivered => return self.fail(error),
+                Some(Err(error)) => match self.again(&error).await {
+                    Ok(true) => {}
+                    Ok(false) => return self.fail(error),
+                    Err(second) => return self.fail(second),
+                },
+            }
+        }
+        None
+    }
+
+    /// All remaining batches.
+    ///
+    /// # Errors
+    /// The first error; nothing partial is returned.
+    pub async fn collect(&mut self) -> Result<Vec<RecordBatch>, Error> {
+        let mut batches = Vec::new();
+        while let Some(batch) = self.next().await {
+            batches.push(batch?);
+        }
+        Ok(batches)
+    }
+
+    /// Whether the row limit cut the result. Final after the end.
+    pub fn truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// Figures per source.
+    pub fn sources(&self) -> Vec<SourceReport> {
+        self.progress.sources()
+    }
+
+    pub(crate) fn explanation(&self, analyzed: bool) -> Explanation {
+        match &self.federated {
+            Some(federated) => Explanation::federated(&federated.compiled, &self.reason, analyzed),
+            None => Explanation::default(),
+        }
+    }
+
+    fn limited(&mut self, batch: RecordBatch) -> Option<RecordBatch> {
+        self.delivered = true;
+        let Some(left) = self.rows_left else { return Some(batch) };
+        let rows = batch.num_rows() as u64;
+        if rows <= left {
+            self.rows_left = Some(left - rows);
+            return Some(batch);
+        }
+        self.truncated = true;
+        self.rows_left = Some(0);
+        self.end();
+        (left > 0).then(|| batch.slice(0, left as usize))
+    }
+
+    fn fail(&mut self, error: Error) -> Option<Result<RecordBatch, Error>> {
+        self.end();
+        Some(Err(error))
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.batches = Box::pin(futures::stream::empty());
+    }
+
+    /// Starts the statement once more where that can help: nothing has been delivered yet.
+    async fn again(&mut self, error: &Error) -> Result<bool, Error> {
+        let Some(federated) = &mut self.federated else { return Ok(false) };
+        match error {
+            Error::Source { connection, source, .. } if source.is_retryable() && !federated.refreshed => {
+                federated.refreshed = true;
+                federated.shared.catalog.forget(connection);
+            }
+            Error::Memory { .. } if federated.attempt.prefer_hash_join => {
+                federated.attempt.prefer_hash_join = false;
+                self.reason.push_str("; joins sort and spill, the memory limit is too small to hash");
+            }
+            _ => return Ok(false),
+        }
+        let (shared, limits) = (Arc::clone(&federated.shared), federated.options.limits.clone());
+        let compiling = compile::compile(&shared, &federated.sql, &federated.options, federated.attempt);
+        let compiled = Arc::new(Box::pin(within(self.deadline, &limits, compiling)).await?);
+        federated.compiled = Arc::clone(&compiled);
+        self.columns.clone_from(&compiled.columns);
+        self.schema = named(&compiled.columns, &compiled.plan.schema());
+        self.progress = Progress::of_all(&compiled.sources);
+        self.start(&compiled)?;
+        Ok(true)
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").field("columns", &self.columns).field("strategy", &self.strategy).finish_non_exhaustive()
+    }
+}
+
+fn timeout_ms(limits: &Limits) -> u64 {
+    limits.timeout.map_or(0, |timeout| timeout.as_millis() as u64)
+}
+
+async fn within<T>(
+    deadline: Option<Instant>,
+    limits: &Limits,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    match deadline {
+        None => work.await,
+        Some(deadline) => tokio::time::timeout_at(deadline.into(), work)
+            .await
+            .unwrap_or_else(|_| Err(Error::TimedOut { milliseconds: timeout_ms(limits) })),
+    }
+}
+
+fn named(columns: &[ResultColumn], schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter().zip(columns).map(|(field, column)| field.as_ref().clone().with_name(&column.name));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
