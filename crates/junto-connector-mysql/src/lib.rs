@@ -3,10 +3,23 @@
 //! Speaks the wire protocol itself (`wire`) and decodes rows in place into Arrow columns (`decode`). Must not know
 //! DataFusion, the engine or any other source. Start reading at `connector`, then `scan` and `decode`.
 
+mod capabilities;
+mod catalog;
+mod connector;
 mod decode;
+mod dialect;
 mod error;
+mod gate;
+mod native;
+mod pool;
+mod scan;
 mod settings;
+mod statistics;
+mod types;
 mod wire;
+mod zero_dates;
+
+pub use connector::MySqlFactory;
 
 /// The driver's name.
 const DRIVER: &str = "mysql";

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use junto_connector::{Error, Result};
-use mysql_common::constants::{CapabilityFlags as Capability, StatusFlags};
+use mysql_common::constants::CapabilityFlags as Capability;
 use rustls_pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
 
@@ -27,7 +27,6 @@ const UTF8MB4_GENERAL_CI: u8 = 45;
 
 const COM_QUIT: u8 = 0x01;
 const COM_QUERY: u8 = 0x03;
-const COM_PING: u8 = 0x0E;
 const COM_STMT_PREPARE: u8 = 0x16;
 const COM_STMT_EXECUTE: u8 = 0x17;
 const COM_STMT_CLOSE: u8 = 0x19;
@@ -140,12 +139,6 @@ impl Connection {
         self.answer().await
     }
 
-    /// A round trip.
-    pub(crate) async fn ping(&mut self) -> Result<(), Failure> {
-        self.send(COM_PING, &[]).await?;
-        self.answer().await.map(drop)
-    }
-
     /// Forgets everything the session holds: variables, temporary tables, locks.
     pub(crate) async fn reset(&mut self) -> Result<(), Failure> {
         self.send(COM_RESET_CONNECTION, &[]).await?;
@@ -190,9 +183,7 @@ impl Connection {
         let count = match packet.first() {
             Some(0x00) => {
                 let done = Done::parse(packet)?;
-                if done.status.contains(StatusFlags::SERVER_MORE_RESULTS_EXISTS) {
-                    return Err(malformed("several results, which were not asked for").into());
-                }
+                done.check_last()?;
                 self.is_busy = false;
                 return Ok(Answer::Done(done));
             }

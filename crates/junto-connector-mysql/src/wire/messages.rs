@@ -49,7 +49,8 @@ pub(crate) struct WireColumn {
 #[derive(Debug)]
 pub(crate) enum RowPacket<'a> {
     Row(&'a [u8]),
-    End(Done),
+    /// Every row was delivered.
+    End,
 }
 
 const MAX_MESSAGE: usize = 2048;
@@ -104,8 +105,16 @@ impl Done {
         Ok(Self { affected, status: StatusFlags::from_bits_retain(cursor.u16()?) })
     }
 
+    /// Refuses a second result: only one is ever asked for.
+    pub(crate) fn check_last(self) -> Result<()> {
+        if self.status.contains(StatusFlags::SERVER_MORE_RESULTS_EXISTS) {
+            return Err(malformed("several results, which were not asked for"));
+        }
+        Ok(())
+    }
+
     /// Reads the old EOF packet.
-    pub(crate) fn parse_eof(packet: &[u8]) -> Result<Self> {
+    fn parse_eof(packet: &[u8]) -> Result<Self> {
         let mut cursor = Cursor::new(packet);
         cursor.u8()?;
         cursor.u16()?;
@@ -141,9 +150,15 @@ impl<'a> RowPacket<'a> {
     #[inline]
     pub(crate) fn parse(packet: &'a [u8], ends_with_ok: bool) -> Result<Self, Failure> {
         match packet.first() {
-            Some(0xFE) if packet.len() < 9 && !ends_with_ok => Ok(RowPacket::End(Done::parse_eof(packet)?)),
+            Some(0xFE) if packet.len() < 9 && !ends_with_ok => {
+                Done::parse_eof(packet)?.check_last()?;
+                Ok(RowPacket::End)
+            }
             // A text row may start with 0xFE too: the length of a value of 16 MB or more.
-            Some(0xFE) if packet.len() < 0xFF_FFFF && ends_with_ok => Ok(RowPacket::End(Done::parse(packet)?)),
+            Some(0xFE) if packet.len() < 0xFF_FFFF && ends_with_ok => {
+                Done::parse(packet)?.check_last()?;
+                Ok(RowPacket::End)
+            }
             Some(0xFF) => Err(Failure::Server(ServerError::parse(packet))),
             Some(_) => Ok(RowPacket::Row(packet)),
             None => Err(Failure::Local(malformed("an empty row"))),

@@ -1,0 +1,316 @@
+//! How MySQL and MariaDB spell SQL in a session pinned by `pool`: ANSI quotes, `||`, backslashes as plain characters.
+//!
+//! Text is compared byte by byte through BINARY, whatever its collation. Dates with a zero in them, which Junto reads as
+//! NULL, count as NULL in the server's conditions too.
+
+use arrow_schema::DataType;
+use junto_connector::expr::{AggregateFunction, ArithmeticOp, CompareOp};
+use junto_connector::plan::RemotePlan;
+use junto_connector::{Function, Literal, Result, ScanColumn, TextSemantics};
+use junto_connector_sql::{AggregateCall, Dialect, GroupKey, KeyValues, LikePattern, Operand, datetime, standard};
+
+use crate::{DRIVER, zero_dates};
+
+/// Separates the type from the collation in a column's source type: `varchar(20) collate latin1_swedish_ci`.
+pub(crate) const COLLATE: &str = " collate ";
+
+/// How dates with a zero in them, which Junto reads as NULL, are kept out of what the server computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ZeroDateGuard {
+    /// There are none, or they are errors or text.
+    Off,
+    /// Columns are delivered as stored (the reader turns such dates into NULL); conditions test them.
+    Conditions,
+    /// Values that the server computes with are NULL for such dates; conditions test them.
+    Values,
+    /// Every use of a column is NULL for such dates. No index helps then.
+    Everywhere,
+}
+
+/// The dialect, for one plan.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MySqlDialect {
+    guard: ZeroDateGuard,
+}
+
+impl MySqlDialect {
+    /// The dialect for a plan, with guards as far as the plan needs them.
+    pub(crate) fn for_plan(plan: &RemotePlan, zero_dates_are_null: bool) -> Self {
+        let guard = match zero_dates_are_null {
+            false => ZeroDateGuard::Off,
+            true if !zero_dates::may_be_false_for_unknown(&plan.root) => ZeroDateGuard::Everywhere,
+            true if zero_dates::only_filters_and_chooses(&plan.root) => ZeroDateGuard::Conditions,
+            true => ZeroDateGuard::Values,
+        };
+        Self { guard }
+    }
+
+    /// The dialect for single expressions.
+    pub(crate) fn plain() -> Self {
+        Self { guard: ZeroDateGuard::Off }
+    }
+
+    /// Conditions that hold unless one of the operands is a raw date with a zero in it. No literal is one.
+    fn guards(self, operands: &[&Operand]) -> String {
+        let tests_conditions = matches!(self.guard, ZeroDateGuard::Conditions | ZeroDateGuard::Values);
+        let guarded = operands.iter().filter(|operand| tests_conditions && is_raw_date(operand));
+        guarded.map(|operand| format!(" AND TO_DAYS({}) IS NOT NULL", operand.sql)).collect()
+    }
+}
+
+/// The column, or NULL for a date with a zero in it.
+fn without_zero_dates(column: &ScanColumn, qualified: &str) -> String {
+    if is_temporal(&column.data_type) {
+        format!("IF(TO_DAYS({qualified}) IS NULL, NULL, {qualified})")
+    } else {
+        qualified.to_owned()
+    }
+}
+
+fn is_temporal(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Date32 | DataType::Timestamp(..))
+}
+
+fn is_raw_date(operand: &Operand) -> bool {
+    operand.raw && operand.source_type.is_some() && is_temporal(&operand.data_type)
+}
+
+fn is_text(operand: &Operand) -> bool {
+    matches!(operand.data_type, DataType::Utf8View | DataType::Utf8 | DataType::LargeUtf8)
+}
+
+/// A literal, as [`MySqlDialect::literal`] prints text.
+fn is_text_literal(operand: &Operand) -> bool {
+    operand.source_type.is_none() && (operand.sql.starts_with('\'') || operand.sql.starts_with("_utf8mb4 X'"))
+}
+
+fn collation(operand: &Operand) -> Option<&str> {
+    operand.source_type.as_deref()?.split_once(COLLATE).map(|(_, collation)| collation)
+}
+
+/// Whether the text is stored in a character set other than UTF-8 or a part of it.
+fn needs_conversion(operand: &Operand) -> bool {
+    collation(operand).is_some_and(|collation| {
+        let character_set = collation.split('_').next().unwrap_or_default();
+        !matches!(character_set, "utf8mb4" | "utf8mb3" | "utf8" | "ascii" | "uca1400")
+    })
+}
+
+/// The text's UTF-8 bytes, which compare, sort and group as Junto does.
+fn bytes_of(operand: &Operand) -> String {
+    let is_binary_already = operand.source_type.is_some() && operand.text == TextSemantics::Binary;
+    if !is_text(operand) || is_binary_already {
+        operand.sql.clone()
+    } else if operand.text == TextSemantics::Opaque {
+        format!("CAST(CAST({} AS CHAR) AS BINARY)", operand.sql)
+    } else if needs_conversion(operand) {
+        format!("CAST(CONVERT({} USING utf8mb4) AS BINARY)", operand.sql)
+    } else {
+        format!("CAST({} AS BINARY)", operand.sql)
+    }
+}
+
+fn symbol(op: CompareOp) -> &'static str {
+    match op {
+        CompareOp::Eq => "=",
+        CompareOp::NotEq => "<>",
+        CompareOp::Lt => "<",
+        CompareOp::LtEq => "<=",
+        CompareOp::Gt => ">",
+        CompareOp::GtEq => ">=",
+        CompareOp::IsDistinctFrom | CompareOp::IsNotDistinctFrom => "<=>",
+    }
+}
+
+impl Dialect for MySqlDialect {
+    fn name(&self) -> &'static str {
+        DRIVER
+    }
+
+    /// Backslashes are plain characters in a pinned session. Text with control characters goes as hexadecimal.
+    fn literal(&self, literal: &Literal) -> Result<String> {
+        match literal {
+            Literal::Text(text) if text.bytes().any(|byte| byte < b' ' || byte == 0x7F) => {
+                Ok(format!("_utf8mb4 {}", standard::hex_literal(text.as_bytes())))
+            }
+            Literal::Timestamp { micros, utc: true } => {
+                self.literal(&Literal::Timestamp { micros: *micros, utc: false })
+            }
+            Literal::Date(days) if !has_four_digit_year(&datetime::date_to_text(*days)) => {
+                Err(self.unsupported("a date outside the years 1 to 9999 in a condition"))
+            }
+            Literal::Time(_) | Literal::Interval { .. } => Err(self.unsupported("a time in a condition")),
+            other => standard::literal(DRIVER, other),
+        }
+    }
+
+    fn type_name(&self, data_type: &DataType) -> Result<String> {
+        Ok(match data_type {
+            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => "SIGNED".into(),
+            DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => "UNSIGNED".into(),
+            DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) if *precision <= 65 => {
+                format!("DECIMAL({precision},{scale})")
+            }
+            DataType::Float64 => "DOUBLE".into(),
+            DataType::Date32 => "DATE".into(),
+            DataType::Timestamp(..) => "DATETIME(6)".into(),
+            other => return Err(self.unsupported(&format!("a cast to {other}"))),
+        })
+    }
+
+    fn scan_column(&self, column: &ScanColumn, qualified: &str) -> String {
+        match self.guard {
+            ZeroDateGuard::Off | ZeroDateGuard::Conditions => qualified.to_owned(),
+            ZeroDateGuard::Values | ZeroDateGuard::Everywhere => without_zero_dates(column, qualified),
+        }
+    }
+
+    fn compared_column(&self, column: &ScanColumn, qualified: &str) -> String {
+        match self.guard {
+            ZeroDateGuard::Everywhere => without_zero_dates(column, qualified),
+            _ => qualified.to_owned(),
+        }
+    }
+
+    fn compare(&self, op: CompareOp, left: &Operand, right: &Operand) -> Result<String> {
+        // A day of the calendar never equals a date with a zero in it.
+        let cannot_match = op == CompareOp::Eq && is_raw_date(left) != is_raw_date(right);
+        let guards = if cannot_match { String::new() } else { self.guards(&[left, right]) };
+        let operator = symbol(op);
+        let exact = format!("{} {operator} {}", bytes_of(left), bytes_of(right));
+        let exact = if op == CompareOp::IsDistinctFrom { format!("NOT ({exact})") } else { exact };
+        if op == CompareOp::Eq && is_text(left) && (may_use_index(left, right) || may_use_index(right, left)) {
+            return Ok(format!("{} = {} AND {exact}", left.sql, right.sql));
+        }
+        Ok(format!("{exact}{guards}"))
+    }
+
+    fn in_list(&self, tested: &Operand, list: &[Literal], negated: bool) -> Result<String> {
+        let values = list.iter().map(|literal| self.literal(literal)).collect::<Result<Vec<_>>>()?.join(", ");
+        let not = if negated { "NOT " } else { "" };
+        let exact = format!("{} {not}IN ({values})", bytes_of(tested));
+        if !negated && is_text(tested) && tested.raw && bytes_of(tested) != tested.sql {
+            return Ok(format!("{} IN ({values}) AND {exact}", tested.sql));
+        }
+        let guards = if negated { self.guards(&[tested]) } else { String::new() };
+        Ok(format!("{exact}{guards}"))
+    }
+
+    fn is_null(&self, tested: &Operand, negated: bool) -> Result<String> {
+        let is_guarded = !self.guards(&[tested]).is_empty();
+        Ok(match (is_guarded, negated) {
+            (true, false) => format!("TO_DAYS({}) IS NULL", tested.sql),
+            (true, true) => format!("TO_DAYS({}) IS NOT NULL", tested.sql),
+            (false, false) => format!("{} IS NULL", tested.sql),
+            (false, true) => format!("{} IS NOT NULL", tested.sql),
+        })
+    }
+
+    /// LIKE over bytes would take `_` for a byte, so it runs over characters, compared by their code points.
+    fn like(&self, tested: &Operand, like: LikePattern<'_>) -> Result<String> {
+        if like.case_insensitive {
+            return Err(self.unsupported("ILIKE"));
+        }
+        let sql = format!("CONVERT({} USING utf8mb4) COLLATE utf8mb4_bin", tested.sql);
+        standard::like(self, &Operand { sql, ..tested.clone() }, like)
+    }
+
+    fn arithmetic(&self, op: ArithmeticOp, left: &Operand, right: &Operand, _data_type: &DataType) -> Result<String> {
+        match op {
+            ArithmeticOp::Divide | ArithmeticOp::Modulo => Err(self.unsupported("division")),
+            _ => Ok(standard::arithmetic(op, left, right)),
+        }
+    }
+
+    /// Arithmetic is done in 64 bits or in decimals of up to 65 digits anyway, so widening needs no cast.
+    fn cast(&self, operand: &Operand, to: &DataType) -> Result<String> {
+        if widens(&operand.data_type, to) {
+            return Ok(format!("({})", operand.sql));
+        }
+        Ok(format!("CAST({} AS {})", operand.sql, self.type_name(to)?))
+    }
+
+    fn function(&self, function: Function, args: &[Operand], _data_type: &DataType) -> Result<String> {
+        match (function, args) {
+            (Function::OctetLength, [text]) => Ok(format!("OCTET_LENGTH({})", bytes_of(text))),
+            _ => Ok(standard::function(function, args)),
+        }
+    }
+
+    fn aggregate(&self, call: &AggregateCall<'_>) -> Result<String> {
+        let compares = call.distinct || matches!(call.function, AggregateFunction::Min | AggregateFunction::Max);
+        let argument = call.argument.map(|argument| match compares {
+            true => Operand { sql: bytes_of(argument), ..argument.clone() },
+            false => argument.clone(),
+        });
+        Ok(standard::aggregate(&AggregateCall { argument: argument.as_ref(), ..*call }))
+    }
+
+    fn group_key(&self, operand: &Operand) -> GroupKey {
+        let key = bytes_of(operand);
+        GroupKey { output: key.clone(), key }
+    }
+
+    fn distinct_by_groups(&self, columns: &[Operand]) -> bool {
+        columns.iter().any(|column| bytes_of(column) != column.sql)
+    }
+
+    /// NULLs come first in ascending and last in descending order; anything else needs a key of its own.
+    fn sort_key(&self, operand: &Operand, descending: bool, nulls_first: bool) -> String {
+        let sql = bytes_of(operand);
+        let direction = if descending { "DESC" } else { "ASC" };
+        match (descending == nulls_first, nulls_first) {
+            (false, _) => format!("{sql} {direction}"),
+            (true, true) => format!("{sql} IS NULL DESC, {sql} {direction}"),
+            (true, false) => format!("{sql} IS NULL, {sql} {direction}"),
+        }
+    }
+
+    fn limit(&self, skip: u64, fetch: Option<u64>) -> String {
+        standard::limit(skip, Some(fetch.unwrap_or(u64::MAX)))
+    }
+
+    /// Keys under the column's own collation, so that its index is used: more rows than asked for at most. Of several
+    /// columns, the first is tested by itself too, because servers use no index for rows of values.
+    fn key_predicate(&self, columns: &[Operand], keys: KeyValues<'_>) -> Result<String> {
+        let predicate = standard::key_predicate(self, columns, keys)?;
+        match (columns, keys) {
+            ([first, _, ..], KeyValues::Values(keys)) if keys.values.num_rows() > 0 && !keys.nulls => {
+                let mut firsts = Vec::new();
+                for row in 0..keys.values.num_rows() {
+                    let sql = self.literal(&junto_connector_sql::literal_at(keys.values.column(0), row)?)?;
+                    if firsts.last() != Some(&sql) {
+                        firsts.push(sql);
+                    }
+                }
+                Ok(format!("{} IN ({}) AND {predicate}", first.sql, firsts.join(", ")))
+            }
+            _ => Ok(predicate),
+        }
+    }
+}
+
+/// Whether `column = other` under the column's collation is a condition of its own worth having: an index can serve it,
+/// and it holds whenever the bytes are equal.
+fn may_use_index(column: &Operand, other: &Operand) -> bool {
+    let is_column = column.raw && column.source_type.is_some() && column.text == TextSemantics::Loose;
+    let same_collation = collation(column).is_some() && collation(column) == collation(other);
+    is_column && (is_text_literal(other) || (other.raw && same_collation))
+}
+
+/// Whether every value of `from` is a value of `to` for the server without a cast.
+pub(crate) fn widens(from: &DataType, to: &DataType) -> bool {
+    use DataType as T;
+    let signed = |data_type: &T| matches!(data_type, T::Int8 | T::Int16 | T::Int32 | T::Int64);
+    match (from, to) {
+        (T::Decimal128(_, from), T::Decimal128(_, to) | T::Decimal256(_, to))
+        | (T::Decimal256(_, from), T::Decimal256(_, to)) => from == to,
+        (from, T::Decimal128(_, 0) | T::Decimal256(_, 0)) => from.is_integer(),
+        (from, to) if signed(from) && signed(to) => from.primitive_width() <= to.primitive_width(),
+        _ => from == to,
+    }
+}
+
+fn has_four_digit_year(text: &str) -> bool {
+    !text.starts_with(['-', '+']) && !text.starts_with("0000")
+}
