@@ -1,0 +1,6 @@
+//! DuckDB through its real library, and the same library as just another ADBC driver.
+//!
+//! Without the library every test fails and names the command that brings it.
+
+mod conformance;
+mod support;
