@@ -27,7 +27,9 @@ const COMPARISONS: [Operation; 8] = [
     Operation::Compare(CompareOp::IsNotDistinctFrom),
 ];
 
-pub(crate) fn capabilities() -> Capabilities {
+/// `utf16`: text is stored in UTF-16, whose bytes sort otherwise; a computed text has no column to say so.
+pub(crate) fn capabilities(utf16: bool) -> Capabilities {
+    let computed: &[TypeClass] = if utf16 { &[TypeClass::Int] } else { &[TypeClass::Int, TypeClass::Text] };
     let compared = [TypeClass::Int, TypeClass::Text, TypeClass::Decimal, TypeClass::Binary];
     let mut capabilities = Capabilities::none()
         .with(&COMPARISONS, &compared, Support::Exact)
@@ -37,7 +39,7 @@ pub(crate) fn capabilities() -> Capabilities {
         .with(&[Operation::Like], &[TypeClass::Text], Support::Exact)
         .with(
             &[Operation::Case, Operation::Function(Function::Coalesce), Operation::Function(Function::NullIf)],
-            &[TypeClass::Int, TypeClass::Text],
+            computed,
             Support::Exact,
         );
     capabilities.text = TextComparison::Declared;

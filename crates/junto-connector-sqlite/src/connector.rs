@@ -51,13 +51,14 @@ impl ConnectorFactory for SqliteFactory {
     async fn connect(&self, config: ConnectionConfig, reaper: Reaper) -> Result<Arc<dyn Connector>> {
         let settings = Settings::new(&config.options)?;
         let deadline = Instant::now() + settings.connect_timeout;
-        let connector = SqliteConnector {
+        let mut connector = SqliteConnector {
             remote_id: RemoteId::new(format!("{DRIVER}:{}", settings.path.display())),
-            capabilities: capabilities(),
+            capabilities: Capabilities::none(),
             pool: Pool::new(settings, config.max_connections.max(1)),
             reaper,
         };
-        connector.check(Some(deadline)).await?;
+        let encoding = connector.check(Some(deadline)).await?;
+        connector.capabilities = capabilities(encoding.starts_with("UTF-16"));
         Ok(Arc::new(connector))
     }
 }
@@ -72,15 +73,16 @@ struct SqliteConnector {
 }
 
 impl SqliteConnector {
-    /// Reads the first page, which tells a database from another file and a lock from none.
-    async fn check(&self, deadline: Option<Instant>) -> Result<()> {
+    /// Reads the first page, which tells a database from another file and a lock from none. Returns the text encoding.
+    async fn check(&self, deadline: Option<Instant>) -> Result<String> {
         let control = Control::new(deadline);
         let timed = Arc::clone(&control);
         let read = self.pool.run(control, |connection, settings| {
-            let count = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
-            count.map_err(|cause| from_sqlite(&settings.path, cause))
+            let sql = "SELECT (SELECT count(*) FROM sqlite_schema), encoding FROM pragma_encoding";
+            let encoding = connection.query_row(sql, [], |row| row.get(1));
+            encoding.map_err(|cause| from_sqlite(&settings.path, cause))
         });
-        read.await.map(|_| ()).map_err(|error| timed.explain(error))
+        read.await.map_err(|error| timed.explain(error))
     }
 
     async fn catalog<T: Send + 'static>(
@@ -157,6 +159,9 @@ impl Connector for SqliteConnector {
 
     async fn open(&self, request: OpenRequest) -> Result<BatchStream> {
         check_plan(self, &request.plan)?;
+        if request.keys.as_ref().is_some_and(|keys| keys.values.num_rows() == 0 && !keys.nulls) {
+            return Ok(Box::pin(futures::stream::empty()));
+        }
         let sql = generate(&SqliteDialect, &request.plan, request.keys.as_ref().map(KeyValues::Values))?;
         let sql = tagged(&request.context.statement, &sql);
         let decoder = Self::decoder(&request.plan, request.batch_rows)?;
@@ -169,7 +174,7 @@ impl Connector for SqliteConnector {
                     error if is_stale(&error) => Error::StaleCatalog { table, reason: error.to_string() },
                     other => other,
                 });
-            sink.finish(outcome);
+            sink.finish(outcome)
         })?;
         Ok(Box::pin(batches))
     }
@@ -183,10 +188,11 @@ impl Connector for SqliteConnector {
             Ok((connection, settings)) => {
                 let batch_rows = request.batch_rows.max(1);
                 let outcome = native::run(connection, &settings.path, &request.sql, batch_rows, started, &sink);
-                sink.finish(outcome);
+                sink.finish(outcome)
             }
             Err(error) => {
                 let _ = started.send(Err(error));
+                sink.finish(Ok(()))
             }
         })?;
         let schema = schema.await.map_err(|_| Error::internal("a thread reading a SQLite file ended"))?;

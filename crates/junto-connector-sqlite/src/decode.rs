@@ -115,15 +115,15 @@ impl Decoder {
 }
 
 fn hint(column: &Column, value: ValueRef<'_>) -> std::borrow::Cow<'static, str> {
-    let otherwise = match (value, column.column_type) {
-        (ValueRef::Text(_), ColumnType::Text) => "blob",
+    let (otherwise, others) = match (value, column.column_type) {
+        (ValueRef::Text(_), ColumnType::Text) => ("blob", ""),
         (ValueRef::Integer(_), ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampUtc) => {
-            "unixepoch` (or `unixepoch_ms`, `julianday`, `text"
+            ("unixepoch", " (or `unixepoch_ms`, `julianday`, `text`)")
         }
-        (_, ColumnType::Decimal { .. }) => "double` (or a wider `decimal(p,s)`, `text",
-        _ => "text",
+        (_, ColumnType::Decimal { .. }) => ("double", " (or `text`, or a wider `decimal(p,s)`)"),
+        _ => ("text", ""),
     };
-    format!("set the connection's option `{} = {otherwise}`", column.option).into()
+    format!("set the connection's option `{} = {otherwise}`{others}", column.option).into()
 }
 
 /// Appends one value, or says why it does not fit.

@@ -48,18 +48,18 @@ pub(crate) fn run(
     let _ = started.send(Ok(schema));
     for row in ahead {
         decoder.append(|column| row.get(column).map_or(ValueRef::Null, ValueRef::from))?;
-        if decoder.is_full() && sink.batch(decoder.take()?).is_err() {
-            return Err(Error::Cancelled);
+        if decoder.is_full() {
+            sink.batch(decoder.take()?)?;
         }
     }
     while let Some(row) = rows.next().map_err(|cause| from_sqlite(path, cause))? {
         decoder.append(|column| row.get_ref_unwrap(column))?;
-        if decoder.is_full() && sink.batch(decoder.take()?).is_err() {
-            return Err(Error::Cancelled);
+        if decoder.is_full() {
+            sink.batch(decoder.take()?)?;
         }
     }
-    if !decoder.is_empty() && sink.batch(decoder.take()?).is_err() {
-        return Err(Error::Cancelled);
+    if !decoder.is_empty() {
+        sink.batch(decoder.take()?)?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use junto_connector::{Error, Result};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rusqlite::Connection;
 
 use crate::error::from_sqlite;
@@ -62,7 +62,14 @@ impl Control {
     }
 }
 
-type Job = Box<dyn FnOnce(Result<&mut Connection>) + Send>;
+/// Tells whoever waits that a job is done. Never blocks. Called only when the thread is known to be idle, or has closed
+/// its connection: who closes the pool after the last answer then waits for every connection.
+pub(crate) type Report = Box<dyn FnOnce() + Send>;
+
+struct Job {
+    control: Arc<Control>,
+    work: Box<dyn FnOnce(Result<&mut Connection>) -> Report + Send>,
+}
 
 /// The threads of one file.
 pub(crate) struct Pool {
@@ -75,13 +82,14 @@ struct Shared {
     state: Mutex<State>,
     /// A job came, or idle threads should end.
     wake: Condvar,
-    /// A thread ended.
+    /// A thread ended, or a job.
     ended: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
+    running: Vec<Arc<Control>>,
     threads: usize,
     idle: usize,
     /// Counts calls of `close`: a thread that idles since an earlier one ends.
@@ -114,7 +122,9 @@ impl Pool {
         let stop = CancelOnDrop(Arc::clone(&control));
         self.start(control, move |outcome| {
             let outcome = outcome.and_then(|(connection, settings)| work(connection, settings));
-            let _ = reply.send(outcome);
+            Box::new(move || {
+                let _ = reply.send(outcome);
+            })
         })?;
         let answer = answer.await.map_err(|_| Error::internal("a thread reading a SQLite file ended"))?;
         drop(stop);
@@ -128,16 +138,18 @@ impl Pool {
     pub(crate) fn start(
         &self,
         control: Arc<Control>,
-        work: impl FnOnce(Result<(&Connection, &Settings)>) + Send + 'static,
+        work: impl FnOnce(Result<(&Connection, &Settings)>) -> Report + Send + 'static,
     ) -> Result<()> {
         let settings = self.shared.settings.clone();
-        let job: Job = Box::new(move |connection| {
+        let watched = Arc::clone(&control);
+        let work = Box::new(move |connection: Result<&mut Connection>| {
             let prepared = connection.and_then(|connection| {
-                watch(connection, &control, &settings).map_err(|cause| from_sqlite(&settings.path, cause))?;
+                watch(connection, &watched, &settings).map_err(|cause| from_sqlite(&settings.path, cause))?;
                 Ok(&*connection)
             });
-            work(prepared.map(|connection| (connection, &settings)));
+            work(prepared.map(|connection| (connection, &settings)))
         });
+        let job = Job { control, work };
         let mut state = self.shared.state.lock();
         state.jobs.push_back(job);
         if state.idle >= state.jobs.len() {
@@ -160,13 +172,14 @@ impl Pool {
         Ok(())
     }
 
-    /// Ends idle threads, which closes their connections; waits for them.
+    /// Ends idle threads, which closes their connections; waits for them, and for jobs that were stopped.
     pub(crate) fn close(&self) {
         let mut state = self.shared.state.lock();
         state.closed += 1;
         self.shared.wake.notify_all();
         let limit = Instant::now() + CLOSE_LIMIT;
-        while state.idle > 0 && !self.shared.ended.wait_until(&mut state, limit).timed_out() {}
+        let waiting = |state: &State| state.idle > 0 || state.running.iter().any(|control| control.is_stopped());
+        while waiting(&state) && !self.shared.ended.wait_until(&mut state, limit).timed_out() {}
     }
 }
 
@@ -203,46 +216,37 @@ fn watch(connection: &mut Connection, control: &Arc<Control>, settings: &Setting
     }))
 }
 
-/// Life of one thread.
+/// Life of one thread: a job, then idle until the next one comes or the connection is to be closed.
 fn serve(shared: &Shared) {
     let mut database: Option<Database> = None;
     let mut state = shared.state.lock();
-    loop {
-        if let Some(job) = state.jobs.pop_front() {
-            drop(state);
-            match open(&mut database, &shared.settings) {
-                Ok(connection) => job(Ok(connection)),
-                Err(error) => job(Err(error)),
-            }
-            state = shared.state.lock();
-            continue;
+    while let Some(Job { control, work }) = state.jobs.pop_front() {
+        state.running.push(Arc::clone(&control));
+        let report = MutexGuard::unlocked(&mut state, || work(open(&mut database, &shared.settings)));
+        let stays = !state.jobs.is_empty() || (!state.shut && state.idle < shared.keep);
+        if !stays {
+            MutexGuard::unlocked(&mut state, || drop(database.take()));
         }
-        if state.shut || state.idle >= shared.keep {
-            break;
+        state.running.retain(|running| !Arc::ptr_eq(running, &control));
+        shared.ended.notify_all();
+        if !stays {
+            MutexGuard::unlocked(&mut state, report);
+            continue;
         }
         state.idle += 1;
         let closed = state.closed;
+        MutexGuard::unlocked(&mut state, report);
         while state.jobs.is_empty() && state.closed == closed && !state.shut {
             shared.wake.wait(&mut state);
         }
         if state.jobs.is_empty() {
-            // Counted as idle until the connection is closed, so that `close` waits for it.
-            drop(state);
-            drop(database.take());
-            state = shared.state.lock();
-            state.idle -= 1;
-            if state.jobs.is_empty() {
-                break;
-            }
-            // A job came that counted on this thread.
-            continue;
+            // Counts as idle until the connection is closed, so that `close` waits for it.
+            MutexGuard::unlocked(&mut state, || drop(database.take()));
         }
         state.idle -= 1;
+        shared.ended.notify_all();
     }
     state.threads -= 1;
-    drop(state);
-    drop(database);
-    shared.ended.notify_all();
 }
 
 fn open<'a>(database: &'a mut Option<Database>, settings: &Settings) -> Result<&'a mut Connection> {

@@ -8,26 +8,24 @@ use std::task::{Context, Poll};
 use arrow::array::RecordBatch;
 use futures::Stream;
 use junto_connector::{Error, Reaper, Result, SourceMetrics};
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::decode::Decoder;
 use crate::error::from_sqlite;
-use crate::pool::Control;
+use crate::pool::{Control, Report};
 
 /// Batches that wait for the reader: one being decoded, one ready, is enough to keep both sides busy.
 const BATCHES_AHEAD: usize = 2;
 
-/// What the thread says. A channel that closes without [`Message::End`] is a thread that died, not a complete answer.
-pub(crate) enum Message {
-    Batch(RecordBatch),
-    Error(Error),
-    End,
-}
+/// How a stream ended. Empty when the channel closes: the thread died, and what came is not a complete answer.
+type Outcome = Arc<Mutex<Option<Result<()>>>>;
 
 /// The sending side, on the thread.
 pub(crate) struct Sink {
-    messages: mpsc::Sender<Message>,
+    batches: mpsc::Sender<RecordBatch>,
+    outcome: Outcome,
     control: Arc<Control>,
     metrics: Arc<SourceMetrics>,
     /// Tells the reaper, by being dropped, that the thread is done.
@@ -36,7 +34,8 @@ pub(crate) struct Sink {
 
 /// The receiving side. Dropping it stops the thread.
 pub(crate) struct Batches {
-    messages: mpsc::Receiver<Message>,
+    batches: mpsc::Receiver<RecordBatch>,
+    outcome: Outcome,
     control: Arc<Control>,
     done: Option<oneshot::Receiver<()>>,
     reaper: Reaper,
@@ -45,11 +44,19 @@ pub(crate) struct Batches {
 
 /// Two ends of a stream.
 pub(crate) fn channel(control: &Arc<Control>, metrics: &Arc<SourceMetrics>, reaper: &Reaper) -> (Sink, Batches) {
-    let (messages, received) = mpsc::channel(BATCHES_AHEAD);
+    let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
     let (done, finished) = oneshot::channel();
-    let sink = Sink { messages, control: Arc::clone(control), metrics: Arc::clone(metrics), _done: done };
+    let outcome = Outcome::default();
+    let sink = Sink {
+        batches: sender,
+        outcome: Arc::clone(&outcome),
+        control: Arc::clone(control),
+        metrics: Arc::clone(metrics),
+        _done: done,
+    };
     let batches = Batches {
-        messages: received,
+        batches: receiver,
+        outcome,
         control: Arc::clone(control),
         done: Some(finished),
         reaper: reaper.clone(),
@@ -58,24 +65,23 @@ pub(crate) fn channel(control: &Arc<Control>, metrics: &Arc<SourceMetrics>, reap
     (sink, batches)
 }
 
-/// Nobody reads any more.
-#[derive(Debug)]
-pub(crate) struct Abandoned;
-
 impl Sink {
     /// Sends a batch; waits while the reader is slow.
-    pub(crate) fn batch(&self, batch: RecordBatch) -> std::result::Result<(), Abandoned> {
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] when nobody reads any more or the deadline has passed.
+    pub(crate) fn batch(&self, batch: RecordBatch) -> Result<()> {
+        if self.control.is_stopped() {
+            return Err(Error::Cancelled);
+        }
         self.metrics.add_rows(batch.num_rows() as u64, batch.get_array_memory_size() as u64);
-        self.messages.blocking_send(Message::Batch(batch)).map_err(|_| Abandoned)
+        self.batches.blocking_send(batch).map_err(|_| Error::Cancelled)
     }
 
-    /// Ends the stream.
-    pub(crate) fn finish(self, outcome: Result<()>) {
-        let last = match outcome {
-            Ok(()) => Message::End,
-            Err(error) => Message::Error(self.control.explain(error)),
-        };
-        let _ = self.messages.blocking_send(last);
+    /// Ends the stream when the report is made.
+    pub(crate) fn finish(self, outcome: Result<()>) -> Report {
+        *self.outcome.lock() = Some(outcome.map_err(|error| self.control.explain(error)));
+        Box::new(move || drop(self))
     }
 }
 
@@ -86,12 +92,14 @@ impl Stream for Batches {
         if self.ended {
             return Poll::Ready(None);
         }
-        let message = std::task::ready!(self.messages.poll_recv(context));
-        self.ended = !matches!(message, Some(Message::Batch(_)));
-        Poll::Ready(match message {
-            Some(Message::Batch(batch)) => Some(Ok(batch)),
-            Some(Message::Error(error)) => Some(Err(error)),
-            Some(Message::End) => None,
+        if let Some(batch) = std::task::ready!(self.batches.poll_recv(context)) {
+            return Poll::Ready(Some(Ok(batch)));
+        }
+        self.ended = true;
+        let outcome = self.outcome.lock().take();
+        Poll::Ready(match outcome {
+            Some(Ok(())) => None,
+            Some(Err(error)) => Some(Err(error)),
             None => Some(Err(Error::internal("a thread reading a SQLite file ended"))),
         })
     }
@@ -116,12 +124,12 @@ pub(crate) fn read(connection: &Connection, path: &Path, sql: &str, mut decoder:
     let mut rows = statement.query([]).map_err(mapped)?;
     while let Some(row) = rows.next().map_err(mapped)? {
         decoder.append(|column| row.get_ref_unwrap(column))?;
-        if decoder.is_full() && sink.batch(decoder.take()?).is_err() {
-            return Err(Error::Cancelled);
+        if decoder.is_full() {
+            sink.batch(decoder.take()?)?;
         }
     }
-    if !decoder.is_empty() && sink.batch(decoder.take()?).is_err() {
-        return Err(Error::Cancelled);
+    if !decoder.is_empty() {
+        sink.batch(decoder.take()?)?;
     }
     Ok(())
 }

@@ -1,0 +1,7 @@
+//! Tests of the SQLite connector on real files.
+
+mod conformance;
+mod faults;
+mod support;
+mod types;
+mod unchanged;
