@@ -95,9 +95,11 @@ fn is_faithful(expr: &Expr, types: &[DataType]) -> bool {
         }
         Expr::Cast { expr, to } => is_exact_cast(&expr.data_type(types), to),
         // Arrow wraps or fails where PostgreSQL widens.
-        Expr::Arithmetic { data_type, .. } => {
-            matches!(TypeClass::of(data_type), TypeClass::Decimal) || *data_type == DataType::Int64
-        }
+        // PostgreSQL widens where Arrow fails: only results that cannot overflow, or overflow alike, are the same.
+        Expr::Arithmetic { data_type, .. } => match data_type {
+            DataType::Decimal128(precision, _) => *precision < 38,
+            data_type => *data_type == DataType::Int64,
+        },
         Expr::Function { function: Function::Substring, args, .. } => match args.as_slice() {
             [_, start] => is_at_least(start, 1),
             [_, start, count] => is_at_least(start, 1) && is_at_least(count, 0),

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use junto_connector::plan::RelationColumn;
 use junto_connector::{
     BatchStream, Capabilities, Connector, Expr, Health, NativeRequest, NativeResult, OpenRequest, Privileges, Reaper,
-    RemoteId, RemotePlan, Result, SchemaInfo, Support, TableInfo, TableStatistics, TableSummary,
+    RemoteId, RemotePlan, Result, SchemaInfo, Support, TableInfo, TableStatistics, TableSummary, check_plan,
 };
 use junto_types::TableName;
 
@@ -96,10 +96,12 @@ impl Connector for PostgresConnector {
     }
 
     fn remote_text(&self, plan: &RemotePlan, keys: Option<&[usize]>) -> Result<String> {
+        check_plan(self, plan)?;
         scan::remote_text(plan, keys.map(|columns| (columns, false)))
     }
 
     async fn open(&self, request: OpenRequest) -> Result<BatchStream> {
+        check_plan(self, &request.plan)?;
         scan::open(&self.pool, request).await
     }
 

@@ -83,6 +83,16 @@ pub(crate) enum Origin<'a> {
 }
 
 impl WireError {
+    /// Whether the connection is gone, so that a read which has not begun may be tried on another.
+    pub(crate) fn is_farewell(&self) -> bool {
+        match self {
+            WireError::Server(error) => error.code.starts_with("57P"),
+            WireError::Closed => true,
+            WireError::Io(cause) => cause.kind() != io::ErrorKind::InvalidData,
+            _ => false,
+        }
+    }
+
     /// As a failure to connect.
     pub(crate) fn at_login(self, settings: &Settings) -> Error {
         let host = settings.host();

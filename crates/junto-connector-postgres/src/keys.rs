@@ -18,6 +18,8 @@ pub(crate) struct KeyParameters {
     /// Object ids of the array types.
     pub(crate) types: Vec<u32>,
     pub(crate) values: Vec<Vec<u8>>,
+    /// Keys in each array.
+    pub(crate) rows: usize,
 }
 
 /// The keys as one array per key column. Keys no row can have (text that is no canonical uuid, for a uuid column) are
@@ -36,7 +38,7 @@ pub(crate) fn parameters(keys: &Keys, columns: &[RelationColumn]) -> Result<KeyP
             });
         }
     }
-    let mut parameters = KeyParameters { types: Vec::new(), values: Vec::new() };
+    let mut parameters = KeyParameters { types: Vec::new(), values: Vec::new(), rows: rows.len() };
     for values in keys.values.columns() {
         let (array, element) = array_type(values.data_type())?;
         parameters.types.push(array);

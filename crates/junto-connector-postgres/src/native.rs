@@ -12,7 +12,7 @@ use junto_connector_sql::tagged;
 use postgres_protocol::message::backend::{CommandCompleteBody, Message};
 
 use crate::decode::rows::{Rows, fields};
-use crate::decode::{Encoding, numeric_scale};
+use crate::decode::{Encoding, numeric_extent};
 use crate::error::WireError;
 use crate::numeric_rules::decimal;
 use crate::pool::{Lease, Pool, within};
@@ -44,7 +44,7 @@ pub(crate) async fn native(pool: &Pool, request: NativeRequest) -> Result<Native
         let prepared = within(deadline, prepare(lease.session(), &text, request.read_only)).await?;
         let columns = match prepared {
             Ok(columns) => columns,
-            Err(WireError::Io(_) | WireError::Closed) if lease.reused => continue,
+            Err(error) if lease.reused && error.is_farewell() => continue,
             Err(error) => return Err(refused(lease, error, &statement, &request.context, afterwards).await),
         };
         let started = within(deadline, execute(lease.session(), &columns)).await?;
@@ -218,7 +218,7 @@ fn resolve(columns: Vec<Column>, held: &[u8]) -> Result<Vec<(String, NativeType)
         rest = fields(rest, |at, value| {
             let (Some(extent), Some(value)) = (extents.get_mut(at), value) else { return };
             if columns.get(at).is_some_and(|column| column.read_as.is_none()) {
-                let seen = numeric_scale(value);
+                let seen = numeric_extent(value);
                 *extent = extent.zip(seen).map(|(a, b)| (a.0.max(b.0), a.1.max(b.1)));
             }
         })?;

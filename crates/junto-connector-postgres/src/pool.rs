@@ -8,7 +8,7 @@ use junto_connector::{Error, Reaper, Result};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::error::{Origin, WireError};
+use crate::error::Origin;
 use crate::settings::Settings;
 use crate::wire::{Access, Session, cancel, login};
 
@@ -147,6 +147,9 @@ impl Drop for Lease {
 pub(crate) async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Result<T> {
     let Some(deadline) = deadline else { return Ok(work.await) };
     let start = Instant::now();
+    if deadline <= start {
+        return Err(Error::TimedOut { milliseconds: 0 });
+    }
     tokio::time::timeout_at(deadline.into(), work)
         .await
         .map_err(|_| Error::TimedOut { milliseconds: duration_ms(start.elapsed()) })
@@ -171,7 +174,7 @@ pub(crate) async fn catalog_query(
                 lease.give_back();
                 return Ok(rows);
             }
-            Err(WireError::Io(_) | WireError::Closed) if reused => {}
+            Err(error) if reused && error.is_farewell() => {}
             Err(error) => {
                 // An error of the server leaves the connection usable.
                 lease.give_back();

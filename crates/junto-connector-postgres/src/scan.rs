@@ -28,6 +28,9 @@ pub(crate) async fn open(pool: &Pool, request: OpenRequest) -> Result<BatchStrea
     let text = remote_text(&request.plan, keys.map(|keys| (keys.columns.as_slice(), keys.nulls)))?;
     let text = tagged(&request.context.statement, &text);
     let parameters = keys.map(|keys| parameters(keys, &request.plan.root.columns())).transpose()?;
+    if parameters.as_ref().is_some_and(|parameters| parameters.rows == 0) && !keys.is_some_and(|keys| keys.nulls) {
+        return Ok(Box::pin(futures::stream::empty()));
+    }
     let framing = match parameters {
         Some(_) => Framing::Rows { held: Vec::new() },
         None => Framing::Copy(CopyStream::new()),
@@ -41,7 +44,7 @@ pub(crate) async fn open(pool: &Pool, request: OpenRequest) -> Result<BatchStrea
         match within(deadline, send(&mut lease, &text, parameters.as_ref())).await? {
             Ok(()) => break lease,
             // It died while nobody used it; no row was read, so another may be tried.
-            Err(WireError::Io(_) | WireError::Closed) if lease.reused => {}
+            Err(error) if lease.reused && error.is_farewell() => {}
             Err(error) => return Err(error.of(statement.origin())),
         }
     };
@@ -65,5 +68,5 @@ async fn send(lease: &mut Lease, text: &str, keys: Option<&KeyParameters>) -> Re
         None => session.simple(text)?,
     }
     session.flush().await?;
-    session.fill().await
+    session.await_answer().await
 }

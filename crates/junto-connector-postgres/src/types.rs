@@ -25,31 +25,31 @@ pub(crate) const COLLATE: &str = " COLLATE ";
 /// Scale of a numeric about which nothing is known: a view's, or an empty table's.
 pub(crate) const UNKNOWN_SCALE: i8 = 20;
 
-/// Built-in types with an Arrow type of their own (numeric has two, by its modifier), with their array types.
-const SCALARS: &[(u32, u32, DataType)] = &[
-    (16, 1000, DataType::Boolean),
-    (17, 1001, DataType::Binary),
-    (19, 1003, DataType::Utf8View),
-    (20, 1016, DataType::Int64),
-    (21, 1005, DataType::Int16),
-    (23, 1007, DataType::Int32),
-    (25, 1009, DataType::Utf8View),
-    (114, 199, DataType::Utf8View),
-    (700, 1021, DataType::Float32),
-    (701, 1022, DataType::Float64),
-    (oid::BPCHAR, 1014, DataType::Utf8View),
-    (1043, 1015, DataType::Utf8View),
-    (1082, 1182, DataType::Date32),
-    (1083, 1183, DataType::Time64(TimeUnit::Microsecond)),
-    (1114, 1115, DataType::Timestamp(TimeUnit::Microsecond, None)),
-    (1186, 1187, DataType::Interval(IntervalUnit::MonthDayNano)),
-    (oid::UUID, 2951, DataType::Utf8View),
-    (oid::JSONB, 3807, DataType::Utf8View),
+/// Built-in types with an Arrow type of their own, besides numeric and timestamptz.
+const SCALARS: &[(u32, DataType)] = &[
+    (16, DataType::Boolean),
+    (17, DataType::Binary),
+    (19, DataType::Utf8View),
+    (20, DataType::Int64),
+    (21, DataType::Int16),
+    (23, DataType::Int32),
+    (25, DataType::Utf8View),
+    (OID, DataType::Int64),
+    (114, DataType::Utf8View),
+    (700, DataType::Float32),
+    (701, DataType::Float64),
+    (oid::BPCHAR, DataType::Utf8View),
+    (1043, DataType::Utf8View),
+    (1082, DataType::Date32),
+    (1083, DataType::Time64(TimeUnit::Microsecond)),
+    (1114, DataType::Timestamp(TimeUnit::Microsecond, None)),
+    (1186, DataType::Interval(IntervalUnit::MonthDayNano)),
+    (oid::UUID, DataType::Utf8View),
+    (oid::JSONB, DataType::Utf8View),
 ];
-const TIMESTAMPTZ: (u32, u32) = (1184, 1185);
-const NUMERIC_ARRAY: u32 = 1231;
-/// Unsigned, and its array; read as a wider integer.
-const OID: (u32, u32) = (26, 1028);
+const TIMESTAMPTZ: u32 = 1184;
+/// Unsigned; read as a wider integer.
+const OID: u32 = 26;
 
 /// What the modifier of a numeric says; `None` for a bare numeric, and for one no decimal is wide enough for.
 pub(crate) fn numeric_type(modifier: i32) -> Option<DataType> {
@@ -66,19 +66,14 @@ pub(crate) fn numeric_type(modifier: i32) -> Option<DataType> {
 pub(crate) fn scalar_type(type_oid: u32, modifier: i32) -> Option<DataType> {
     match type_oid {
         oid::NUMERIC => numeric_type(modifier),
-        oid if oid == TIMESTAMPTZ.0 => Some(utc_timestamp()),
-        oid if oid == OID.0 => Some(DataType::Int64),
-        oid => SCALARS.iter().find(|(scalar, _, _)| *scalar == oid).map(|(_, _, data_type)| data_type.clone()),
+        TIMESTAMPTZ => Some(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
+        _ => SCALARS.iter().find(|(scalar, _)| *scalar == type_oid).map(|(_, data_type)| data_type.clone()),
     }
 }
 
 /// The Arrow type of an array of one dimension whose elements have this type.
 pub(crate) fn list_of(element: DataType) -> DataType {
     DataType::List(Arc::new(Field::new_list_field(element, true)))
-}
-
-fn utc_timestamp() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
 /// How a column of a native statement is read, which the server names by object id and modifier.
@@ -90,35 +85,24 @@ pub(crate) struct NativeType {
     pub(crate) binary: bool,
 }
 
-/// How a column of a native statement is read; `None` for a bare numeric, whose scale its values decide.
+/// How a column of a native statement is read; `None` for a bare numeric, whose scale its values decide. Arrays come
+/// as text: nothing says in advance whether they have one dimension.
 pub(crate) fn native_type(type_oid: u32, modifier: i32) -> Option<NativeType> {
-    let encoding = |oid: u32| match oid {
-        oid::UUID => Encoding::Uuid,
-        oid::JSONB => Encoding::Jsonb,
-        oid::BPCHAR => Encoding::Padded,
-        _ => Encoding::Plain,
-    };
-    let as_text = NativeType { data_type: DataType::Utf8View, encoding: Encoding::Plain, binary: false };
     if type_oid == oid::NUMERIC && modifier < 4 {
         return None;
     }
-    // The binary form of an oid is unsigned, its text needs no decoder.
-    if type_oid == OID.0 || type_oid == OID.1 {
-        return Some(as_text);
-    }
-    if let Some(data_type) = scalar_type(type_oid, modifier) {
-        return Some(NativeType { data_type, encoding: encoding(type_oid), binary: true });
-    }
-    let element = match type_oid {
-        NUMERIC_ARRAY => numeric_type(modifier).map(|data_type| (oid::NUMERIC, data_type)),
-        oid if oid == TIMESTAMPTZ.1 => Some((TIMESTAMPTZ.0, utc_timestamp())),
-        oid => SCALARS.iter().find(|(_, array, _)| *array == oid).map(|(scalar, _, ty)| (*scalar, ty.clone())),
-    };
-    Some(match element {
-        Some((scalar, data_type)) => {
-            NativeType { data_type: list_of(data_type), encoding: encoding(scalar), binary: true }
+    // The binary form of an oid is unsigned.
+    Some(match scalar_type(type_oid, modifier).filter(|_| type_oid != OID) {
+        Some(data_type) => {
+            let encoding = match type_oid {
+                oid::UUID => Encoding::Uuid,
+                oid::JSONB => Encoding::Jsonb,
+                oid::BPCHAR => Encoding::Padded,
+                _ => Encoding::Plain,
+            };
+            NativeType { data_type, encoding, binary: true }
         }
-        None => as_text,
+        None => NativeType { data_type: DataType::Utf8View, encoding: Encoding::Plain, binary: false },
     })
 }
 
@@ -159,6 +143,10 @@ fn is_sent_as(base: &str, data_type: &DataType) -> bool {
 pub(crate) fn read_expression(source_type: &str, data_type: &DataType, column: &str) -> String {
     if source_type.ends_with(COMPOSITE) {
         return format!("to_json({column})::text");
+    }
+    // A cast to text would add the mask of a single address.
+    if source_type == "inet" {
+        return format!("abbrev({column})");
     }
     match sql_type(data_type) {
         Some(wanted) if !is_sent_as(&base_name(source_type), data_type) => format!("{column}::{wanted}"),
@@ -243,6 +231,6 @@ mod tests {
         check("numeric", DataType::Float64, "c::double precision");
         check("address (composite)", DataType::Utf8View, "to_json(c)::text");
         assert_eq!(compared_expression("character(3)", &DataType::Utf8View, "c"), "c");
-        assert_eq!(compared_expression("inet", &DataType::Utf8View, "c"), "c::text");
+        assert_eq!(compared_expression("macaddr", &DataType::Utf8View, "c"), "c::text");
     }
 }

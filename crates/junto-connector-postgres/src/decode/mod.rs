@@ -12,7 +12,7 @@ pub(crate) mod rows;
 mod text;
 
 pub(crate) use cells::{Cells, Encoding, cells, is_readable};
-pub(crate) use numeric::{numeric_bytes, numeric_scale};
+pub(crate) use numeric::{numeric_bytes, numeric_extent};
 
 use arrow::datatypes::DataType;
 

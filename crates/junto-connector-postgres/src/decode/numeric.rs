@@ -59,39 +59,47 @@ impl<'a> Numeric<'a> {
 
     /// The value × 10^scale, exactly; `None` when it is not an integer or not within 128 bits.
     fn scaled(&self, scale: i8) -> Option<i128> {
-        let exponent = self.exponent(scale);
         let mut value: i128 = 0;
-        for digit in self.digits() {
-            value = value.checked_mul(10_000)?.checked_add(digit.into())?;
+        for (digit, width) in self.scaled_digits(scale)? {
+            value = value.checked_mul(10_i128.pow(width))?.checked_add(digit.into())?;
         }
-        let value = if exponent >= 0 {
-            if value == 0 { 0 } else { value.checked_mul(10_i128.checked_pow(exponent.unsigned_abs())?)? }
-        } else {
-            divided(value, exponent.unsigned_abs())?
-        };
+        let missing = self.exponent(scale);
+        if missing > 0 && value != 0 {
+            value = value.checked_mul(10_i128.checked_pow(missing.unsigned_abs())?)?;
+        }
         Some(if self.negative { -value } else { value })
     }
 
     /// As [`Self::scaled`], within 256 bits.
     fn scaled_wide(&self, scale: i8) -> Option<i256> {
-        let exponent = self.exponent(scale);
-        let ten = |power: u32| i256::from_i128(10).checked_pow(power);
+        let ten = i256::from_i128(10);
         let mut value = i256::ZERO;
-        for digit in self.digits() {
-            value = value.checked_mul(i256::from_i128(10_000))?.checked_add(i256::from_i128(digit.into()))?;
+        for (digit, width) in self.scaled_digits(scale)? {
+            value = value.checked_mul(ten.checked_pow(width)?)?.checked_add(i256::from_i128(digit.into()))?;
         }
-        let value = if value == i256::ZERO {
-            value
-        } else if exponent >= 0 {
-            value.checked_mul(ten(exponent.unsigned_abs())?)?
-        } else {
-            let divisor = ten(exponent.unsigned_abs())?;
-            if value.checked_rem(divisor)? != i256::ZERO {
-                return None;
-            }
-            value.checked_div(divisor)?
-        };
+        let missing = self.exponent(scale);
+        if missing > 0 && value != i256::ZERO {
+            value = value.checked_mul(ten.checked_pow(missing.unsigned_abs())?)?;
+        }
         if self.negative { value.checked_neg() } else { Some(value) }
+    }
+
+    /// The digits down to 10^-scale, each with its width in decimal digits: four, but for one that the scale cuts.
+    /// `None` when a digit below the scale is not zero.
+    fn scaled_digits(&self, scale: i8) -> Option<impl Iterator<Item = (u16, u32)> + use<'a>> {
+        let exponent = self.exponent(scale);
+        // Whole digits below the scale, and the decimal digits to cut from the one before them.
+        let (below, cut) = if exponent < 0 { (-exponent / DIGIT_WIDTH, -exponent % DIGIT_WIDTH) } else { (0, 0) };
+        let count = self.digits.len() / 2;
+        let kept = count.saturating_sub(usize::try_from(below).ok()?);
+        let divisor = 10_u16.pow(cut.unsigned_abs());
+        let lost = self.digits().skip(kept).any(|digit| digit != 0)
+            || kept.checked_sub(1).and_then(|last| self.digits().nth(last)).is_some_and(|last| last % divisor != 0);
+        let whole = DIGIT_WIDTH.unsigned_abs();
+        let digits = self.digits().take(kept).enumerate().map(move |(at, digit)| {
+            if at + 1 == kept { (digit / divisor, whole - cut.unsigned_abs()) } else { (digit, whole) }
+        });
+        (!lost).then_some(digits)
     }
 
     /// Decimal digits before and after the point that matter.
@@ -122,17 +130,15 @@ impl<'a> Numeric<'a> {
     }
 }
 
-fn divided(value: i128, power: u32) -> Option<i128> {
-    if value == 0 {
-        return Some(0);
-    }
-    let divisor = 10_i128.checked_pow(power)?;
-    (value % divisor == 0).then(|| value / divisor)
+/// Decimal digits before the point, and after it as PostgreSQL shows them; `None` for what no decimal holds.
+pub(crate) fn numeric_extent(bytes: &[u8]) -> Option<(i32, i32)> {
+    let (integer, fraction) = Numeric::parse(bytes).ok()?.extent();
+    Some((integer, fraction.max(shown_places(bytes).into())))
 }
 
-/// Decimal places that matter in a numeric; `None` for what no decimal holds.
-pub(crate) fn numeric_scale(bytes: &[u8]) -> Option<(i32, i32)> {
-    Numeric::parse(bytes).ok().map(|numeric| numeric.extent())
+/// Decimal places that PostgreSQL shows.
+fn shown_places(bytes: &[u8]) -> u16 {
+    bytes.get(6..8).map_or(0, |pair| u16::from_be_bytes([pair[0], pair[1]]))
 }
 
 /// A numeric as PostgreSQL writes it.
@@ -142,7 +148,7 @@ pub(super) fn numeric_text(bytes: &[u8]) -> Result<String, Misfit> {
         Err(Misfit::NoSuchValue(special)) => return Ok(special.into()),
         Err(misfit) => return Err(misfit),
     };
-    let places = bytes.get(6..8).map_or(0, |pair| usize::from(u16::from_be_bytes([pair[0], pair[1]])));
+    let places = usize::from(shown_places(bytes));
     let digit = |power: i32| {
         let at = usize::try_from(numeric.weight - power).ok();
         at.and_then(|at| numeric.digits().nth(at)).unwrap_or_default()

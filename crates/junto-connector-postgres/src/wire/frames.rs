@@ -70,6 +70,14 @@ impl Frames {
         Ok(Some((tag, body_start..self.start)))
     }
 
+    /// As [`Self::advance`], without passing over it.
+    pub(crate) fn peek(&mut self) -> io::Result<Option<(u8, &[u8])>> {
+        let start = self.start;
+        let next = self.advance()?;
+        self.start = start;
+        Ok(next.map(|(tag, range)| (tag, self.body(range))))
+    }
+
     /// The body of a message passed over since the last [`Self::fill`].
     pub(crate) fn body(&self, range: Range<usize>) -> &[u8] {
         self.data.get(range).unwrap_or_default()
@@ -116,9 +124,11 @@ mod tests {
         let mut frames = Frames::new();
         let mut found = Vec::new();
         for mut chunk in bytes.chunks(step) {
-            assert!(frames.fill(&mut chunk).await.expect("slices can be read"));
-            while let Some((tag, body)) = frames.advance().expect("valid lengths") {
-                found.push((tag, frames.body(body).to_vec()));
+            while !chunk.is_empty() {
+                assert!(frames.fill(&mut chunk).await.expect("slices can be read"));
+                while let Some((tag, body)) = frames.advance().expect("valid lengths") {
+                    found.push((tag, frames.body(body).to_vec()));
+                }
             }
         }
         assert!(frames.is_empty());

@@ -141,6 +141,18 @@ impl Session {
         }
     }
 
+    /// Waits for the first bytes of an answer. A connection that died while idle is found out here.
+    pub(crate) async fn await_answer(&mut self) -> Result<(), WireError> {
+        self.fill().await?;
+        match self.frames.peek()? {
+            Some((tag::ERROR, body)) => {
+                let error = WireError::from(ServerError::parse(body));
+                if error.is_farewell() { Err(error) } else { Ok(()) }
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Waits for more bytes. Safe to drop while waiting.
     pub(crate) async fn fill(&mut self) -> Result<(), WireError> {
         if self.frames.fill(&mut self.socket).await? { Ok(()) } else { Err(WireError::Closed) }
