@@ -22,7 +22,13 @@ impl AnalyzerRule for WideSums {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(widen_plan).map(|transformed| transformed.data)
+        let widened = plan.transform_up_with_subqueries(widen_plan)?;
+        if !widened.transformed {
+            return Ok(widened.data);
+        }
+        // Operators above an aggregation remember its old types.
+        let recomputed = |plan: LogicalPlan| plan.recompute_schema().map(Transformed::yes);
+        widened.data.transform_up_with_subqueries(recomputed).map(|transformed| transformed.data)
     }
 }
 
