@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow::datatypes::DataType;
 use junto_connector::{Connector, Result, TableInfo, TableStatistics};
 use junto_types::Alias;
 use parking_lot::Mutex;
@@ -25,6 +26,8 @@ pub(crate) struct CachedTable {
 #[derive(Debug, Default)]
 pub(crate) struct CatalogCache {
     tables: Mutex<HashMap<Key, CachedTable>>,
+    /// Columns that turned out to hold wider numbers than their source said, with the type that holds them.
+    widened: Mutex<HashMap<(Alias, String), DataType>>,
 }
 
 impl CatalogCache {
@@ -40,7 +43,14 @@ impl CatalogCache {
         if let Some(cached) = self.tables.lock().get(&key).filter(|cached| cached.read_at.elapsed() < FRESH) {
             return Ok(cached.clone());
         }
-        let info = connector.table(schema, table).await?;
+        let mut info = connector.table(schema, table).await?;
+        for column in &mut info.columns {
+            if let Some(wide) = self.widened.lock().get(&(alias.clone(), column.name.clone()))
+                && column.data_type.is_decimal()
+            {
+                column.data_type = wide.clone();
+            }
+        }
         // A source that refuses statistics still answers; the plan may be slower.
         let statistics = match connector.statistics(&info.name).await {
             Ok(statistics) => statistics,
@@ -53,6 +63,12 @@ impl CatalogCache {
             CachedTable { info: Arc::new(info), statistics: Arc::new(statistics), read_at: Instant::now() };
         self.tables.lock().insert(key, cached.clone());
         Ok(cached)
+    }
+
+    /// Plans columns of this name with a wider type from now on, on this connection.
+    pub(crate) fn widen(&self, alias: &Alias, column: &str, wanted: DataType) {
+        self.widened.lock().insert((alias.clone(), column.to_owned()), wanted);
+        self.forget(alias);
     }
 
     /// Forgets all tables of a connection.

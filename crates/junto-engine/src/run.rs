@@ -9,7 +9,7 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::physical_plan::execute_stream;
 use futures::{Stream, StreamExt};
-use junto_connector::{NativeResult, SourceMetrics};
+use junto_connector::{Error as SourceError, NativeResult, SourceMetrics};
 use junto_federation::{StatementSources, field_metadata};
 use junto_types::{Alias, Limits};
 
@@ -18,6 +18,9 @@ use crate::engine::Shared;
 use crate::error::Error;
 use crate::explain::Explanation;
 use crate::settings::{StatementOptions, Strategy};
+
+/// Times a statement is planned anew before it has delivered a row.
+const MOST_RESTARTS: usize = 3;
 
 type Batches = Pin<Box<dyn Stream<Item = Result<RecordBatch, Error>> + Send>>;
 
@@ -122,7 +125,7 @@ struct Federated {
     options: StatementOptions,
     compiled: Arc<Compiled>,
     attempt: Plan,
-    refreshed: bool,
+    restarts: usize,
 }
 
 impl Run {
@@ -158,7 +161,7 @@ impl Run {
                 options: options.clone(),
                 compiled: Arc::clone(&compiled),
                 attempt,
-                refreshed: false,
+                restarts: 0,
             }),
         };
         run.start(&compiled)?;
@@ -293,11 +296,20 @@ impl Run {
     /// Starts the statement once more where that can help: nothing has been delivered yet.
     async fn again(&mut self, error: &Error) -> Result<bool, Error> {
         let Some(federated) = &mut self.federated else { return Ok(false) };
+        if federated.restarts == MOST_RESTARTS {
+            return Ok(false);
+        }
+        federated.restarts += 1;
         match error {
-            Error::Source { connection, source, .. } if source.is_retryable() && !federated.refreshed => {
-                federated.refreshed = true;
-                federated.shared.catalog.forget(connection);
-            }
+            Error::Source { connection, source, .. } => match source.as_ref() {
+                SourceError::StaleCatalog { .. } | SourceError::ConnectionLost { .. } if federated.restarts == 1 => {
+                    federated.shared.catalog.forget(connection);
+                }
+                SourceError::TooWide { column, wanted: Some(wanted), .. } => {
+                    federated.shared.catalog.widen(connection, column, wanted.clone());
+                }
+                _ => return Ok(false),
+            },
             Error::Memory { .. } if federated.attempt.prefer_hash_join => {
                 federated.attempt.prefer_hash_join = false;
                 self.reason.push_str("; joins sort and spill, the memory limit is too small to hash");

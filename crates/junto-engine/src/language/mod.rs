@@ -3,6 +3,7 @@
 mod arithmetic;
 mod checked;
 mod context;
+mod harmonise;
 mod now;
 mod session;
 mod sums;

@@ -9,12 +9,14 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::execution::FunctionRegistry;
+use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::SessionConfig;
 use junto_federation::keys::KeyFlow;
 use junto_federation::{FederatedPlanner, StatementSources};
 use junto_types::Limits;
 
 use super::arithmetic::CheckedArithmetic;
+use super::harmonise::Harmonise;
 use super::sums::WideSums;
 use super::{checked, now};
 use crate::settings::Settings;
@@ -56,7 +58,7 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
         .with_config(config)
         .with_default_features()
         .with_query_planner(Arc::new(planner))
-        .with_analyzer_rule(Arc::new(WideSums));
+        .with_analyzer_rules(analyzer_rules());
     if settings.planning.keyed_scans {
         builder = builder.with_physical_optimizer_rule(Arc::new(KeyFlow));
     }
@@ -71,6 +73,14 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
         state.register_udf(Arc::new(function))?;
     }
     Ok(state)
+}
+
+/// Comparisons are settled before DataFusion's coercions, sums after them.
+fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    let mut rules = Analyzer::new().rules;
+    rules.insert(0, Arc::new(Harmonise));
+    rules.push(Arc::new(WideSums));
+    rules
 }
 
 /// A session for one statement.
@@ -93,5 +103,10 @@ pub(crate) fn statement_session(
         .build_arc()?;
     let mut config = base.config().clone().with_extension(sources).with_batch_size(limits.batch_rows);
     config.options_mut().optimizer.prefer_hash_join = prefer_hash_join;
-    Ok(SessionStateBuilder::new_from_existing(base.clone()).with_config(config).with_runtime_env(runtime).build())
+    let builder = SessionStateBuilder::new_from_existing(base.clone()).with_config(config).with_runtime_env(runtime);
+    let mut state = builder.build();
+    // The instant of `now()`.
+    let options = Arc::clone(state.config().options());
+    state.execution_props_mut().mark_start_execution(options);
+    Ok(state)
 }
