@@ -7,7 +7,7 @@ use junto_connector::plan::{JoinKind, RelationColumn};
 use junto_connector::{Capabilities, Expr, Function, Literal, Operation, Support, TypeClass};
 use junto_connector_sql::can_express;
 
-use crate::dialect::{MySqlDialect, widens};
+use crate::dialect::{MySqlDialect, most_digits, widens};
 
 /// Keys of one query: longer lists cost the server more per key.
 pub(crate) const MAX_KEYS: usize = 10_000;
@@ -158,20 +158,39 @@ impl Scope<'_> {
         }
     }
 
-    /// Integers in 64 bits; decimals whose result keeps every place.
+    /// Integers in 64 bits; decimals whose result keeps every place and cannot outgrow Junto's 38 digits.
     fn computes(self, op: ArithmeticOp, left: &Expr, right: &Expr, data_type: &DataType) -> bool {
-        let scale = |data_type: &DataType| match data_type {
-            DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => Some(i16::from(*scale)),
-            _ => None,
+        let DataType::Decimal128(_, planned_scale) = data_type else {
+            let types = [self.data_type(left), self.data_type(right), data_type.clone()];
+            return types.iter().all(|data_type| *data_type == DataType::Int64);
         };
-        let (left, right) = (self.data_type(left), self.data_type(right));
-        match (scale(&left), scale(&right), scale(data_type)) {
-            (Some(left), Some(right), Some(result)) => {
-                let natural = if op == ArithmeticOp::Multiply { left + right } else { left.max(right) };
-                natural == result && (0..=30).contains(&natural)
+        let (Some(left), Some(right)) = (self.digits(left), self.digits(right)) else { return false };
+        let result = Digits::of_result(op, left, right);
+        result.scale == i16::from(*planned_scale) && result.whole + result.scale <= 38 && result.scale <= 30
+    }
+
+    /// Room that the values of a decimal expression need.
+    fn digits(self, expr: &Expr) -> Option<Digits> {
+        match expr {
+            Expr::Literal(Literal::Decimal { unscaled, scale, .. }) => {
+                let digits = unscaled.trim_start_matches('-').trim_start_matches('0').len() as i16;
+                let scale = i16::from(*scale);
+                (scale >= 0).then(|| Digits { whole: (digits - scale).max(0), scale })
             }
-            (None, None, None) => [&left, &right, data_type].into_iter().all(|data_type| *data_type == DataType::Int64),
-            _ => false,
+            Expr::Cast { expr, to: DataType::Decimal128(_, 0) } if matches!(**expr, Expr::Literal(Literal::Int(_))) => {
+                let Expr::Literal(Literal::Int(value)) = **expr else { return None };
+                Some(Digits { whole: value.unsigned_abs().to_string().len() as i16, scale: 0 })
+            }
+            Expr::Negate(inner) => self.digits(inner),
+            Expr::Arithmetic { op, left, right, .. } => {
+                Some(Digits::of_result(*op, self.digits(left)?, self.digits(right)?))
+            }
+            other => match self.data_type(other) {
+                DataType::Decimal128(precision, scale) if scale >= 0 => {
+                    Some(Digits { whole: i16::from(precision) - i16::from(scale), scale: i16::from(scale) })
+                }
+                _ => None,
+            },
         }
     }
 
@@ -199,16 +218,24 @@ impl Scope<'_> {
     }
 }
 
+/// Digits before and after the point.
+#[derive(Debug, Clone, Copy)]
+struct Digits {
+    whole: i16,
+    scale: i16,
+}
+
+impl Digits {
+    fn of_result(op: ArithmeticOp, left: Self, right: Self) -> Self {
+        match op {
+            ArithmeticOp::Multiply => Self { whole: left.whole + right.whole, scale: left.scale + right.scale },
+            _ => Self { whole: left.whole.max(right.whole) + 1, scale: left.scale.max(right.scale) },
+        }
+    }
+}
+
 /// Casts that lose nothing and fail never.
 fn casts(from: &DataType, to: &DataType) -> bool {
-    let digits = |data_type: &DataType| match data_type {
-        DataType::Int8 | DataType::UInt8 => Some(3),
-        DataType::Int16 | DataType::UInt16 => Some(5),
-        DataType::Int32 | DataType::UInt32 => Some(10),
-        DataType::Int64 => Some(19),
-        DataType::UInt64 => Some(20),
-        _ => None,
-    };
     match (from, to) {
         _ if widens(from, to) => true,
         (DataType::UInt8 | DataType::UInt16 | DataType::UInt32, DataType::Int64) => true,
@@ -216,7 +243,7 @@ fn casts(from: &DataType, to: &DataType) -> bool {
             s <= wider_s && i16::from(*p) - i16::from(*s) <= i16::from(*wider_p) - i16::from(*wider_s) && *wider_s <= 30
         }
         (whole, DataType::Decimal128(p, s)) if (0..=30).contains(s) => {
-            digits(whole).is_some_and(|digits| digits <= i16::from(*p) - i16::from(*s))
+            most_digits(whole).is_some_and(|digits| i16::from(digits) <= i16::from(*p) - i16::from(*s))
         }
         (DataType::Date32, DataType::Timestamp(_, None)) => true,
         _ => false,

@@ -9,7 +9,7 @@ use junto_connector::plan::RelationColumn;
 use junto_connector::{
     BatchStream, Capabilities, ConnectionConfig, Connector, ConnectorFactory, Expr, Health, NativeRequest,
     NativeResult, OpenRequest, OptionSpec, Options, Privileges, Reaper, RemoteId, RemotePlan, Result, SchemaInfo,
-    Support, TableInfo, TableStatistics, TableSummary, TextSemantics, TypeClass,
+    Support, TableInfo, TableStatistics, TableSummary, TextSemantics, TypeClass, check_plan,
 };
 use junto_connector_sql::KeyValues;
 use junto_types::TableName;
@@ -119,11 +119,13 @@ impl Connector for MySqlConnector {
     }
 
     fn remote_text(&self, plan: &RemotePlan, keys: Option<&[usize]>) -> Result<String> {
+        check_plan(self, plan)?;
         let keys = keys.map(|columns| KeyValues::Shape { columns });
         scan::remote_text(plan, keys, self.pool.settings().types.zero_dates)
     }
 
     async fn open(&self, request: OpenRequest) -> Result<BatchStream> {
+        check_plan(self, &request.plan)?;
         scan::open(&self.pool, request, self.capabilities.max_statement_bytes).await
     }
 

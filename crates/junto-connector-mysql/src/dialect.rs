@@ -7,7 +7,9 @@ use arrow_schema::DataType;
 use junto_connector::expr::{AggregateFunction, ArithmeticOp, CompareOp};
 use junto_connector::plan::RemotePlan;
 use junto_connector::{Function, Literal, Result, ScanColumn, TextSemantics};
-use junto_connector_sql::{AggregateCall, Dialect, GroupKey, KeyValues, LikePattern, Operand, datetime, standard};
+use junto_connector_sql::{
+    AggregateCall, Dialect, GroupKey, KeyValues, LikePattern, Operand, datetime, literal_at, standard,
+};
 
 use crate::{DRIVER, zero_dates};
 
@@ -88,12 +90,27 @@ fn collation(operand: &Operand) -> Option<&str> {
     operand.source_type.as_deref()?.split_once(COLLATE).map(|(_, collation)| collation)
 }
 
+fn character_set(operand: &Operand) -> Option<&str> {
+    collation(operand).map(|collation| collation.split('_').next().unwrap_or_default())
+}
+
 /// Whether the text is stored in a character set other than UTF-8 or a part of it.
 fn needs_conversion(operand: &Operand) -> bool {
-    collation(operand).is_some_and(|collation| {
-        let character_set = collation.split('_').next().unwrap_or_default();
-        !matches!(character_set, "utf8mb4" | "utf8mb3" | "utf8" | "ascii" | "uca1400")
-    })
+    character_set(operand).is_some_and(|set| !matches!(set, "utf8mb4" | "utf8mb3" | "utf8" | "ascii" | "uca1400"))
+}
+
+/// Whether the column's character set has every character of the literals. The server refuses to compare a column with
+/// text that it cannot convert.
+fn can_hold(column: &Operand, literals: &str) -> bool {
+    character_set(column) == Some("utf8mb4") || (literals.is_ascii() && !literals.contains("_utf8mb4 X'"))
+}
+
+/// Text in a character set that has every character.
+fn converted(operand: &Operand) -> Operand {
+    match is_text(operand) {
+        true => Operand { sql: format!("CONVERT({} USING utf8mb4)", operand.sql), ..operand.clone() },
+        false => operand.clone(),
+    }
 }
 
 /// The text's UTF-8 bytes, which compare, sort and group as Junto does.
@@ -189,7 +206,8 @@ impl Dialect for MySqlDialect {
         let values = list.iter().map(|literal| self.literal(literal)).collect::<Result<Vec<_>>>()?.join(", ");
         let not = if negated { "NOT " } else { "" };
         let exact = format!("{} {not}IN ({values})", bytes_of(tested));
-        if !negated && is_text(tested) && tested.raw && bytes_of(tested) != tested.sql {
+        let is_forced = is_text(tested) && bytes_of(tested) != tested.sql;
+        if !negated && is_forced && tested.raw && can_hold(tested, &values) {
             return Ok(format!("{} IN ({values}) AND {exact}", tested.sql));
         }
         let guards = if negated { self.guards(&[tested]) } else { String::new() };
@@ -274,11 +292,16 @@ impl Dialect for MySqlDialect {
     /// columns, the first is tested by itself too, because servers use no index for rows of values.
     fn key_predicate(&self, columns: &[Operand], keys: KeyValues<'_>) -> Result<String> {
         let predicate = standard::key_predicate(self, columns, keys)?;
-        match (columns, keys) {
-            ([first, _, ..], KeyValues::Values(keys)) if keys.values.num_rows() > 0 && !keys.nulls => {
+        let KeyValues::Values(values) = keys else { return Ok(predicate) };
+        if columns.iter().any(|column| is_text(column) && !can_hold(column, &predicate)) {
+            let converted: Vec<Operand> = columns.iter().map(converted).collect();
+            return standard::key_predicate(self, &converted, keys);
+        }
+        match columns {
+            [first, _, ..] if values.values.num_rows() > 0 && !values.nulls => {
                 let mut firsts = Vec::new();
-                for row in 0..keys.values.num_rows() {
-                    let sql = self.literal(&junto_connector_sql::literal_at(keys.values.column(0), row)?)?;
+                for row in 0..values.values.num_rows() {
+                    let sql = self.literal(&literal_at(values.values.column(0), row)?)?;
                     if firsts.last() != Some(&sql) {
                         firsts.push(sql);
                     }
@@ -295,7 +318,7 @@ impl Dialect for MySqlDialect {
 fn may_use_index(column: &Operand, other: &Operand) -> bool {
     let is_column = column.raw && column.source_type.is_some() && column.text == TextSemantics::Loose;
     let same_collation = collation(column).is_some() && collation(column) == collation(other);
-    is_column && (is_text_literal(other) || (other.raw && same_collation))
+    is_column && ((is_text_literal(other) && can_hold(column, &other.sql)) || (other.raw && same_collation))
 }
 
 /// Whether every value of `from` is a value of `to` for the server without a cast.
@@ -303,12 +326,26 @@ pub(crate) fn widens(from: &DataType, to: &DataType) -> bool {
     use DataType as T;
     let signed = |data_type: &T| matches!(data_type, T::Int8 | T::Int16 | T::Int32 | T::Int64);
     match (from, to) {
-        (T::Decimal128(_, from), T::Decimal128(_, to) | T::Decimal256(_, to))
-        | (T::Decimal256(_, from), T::Decimal256(_, to)) => from == to,
-        (from, T::Decimal128(_, 0) | T::Decimal256(_, 0)) => from.is_integer(),
+        (T::Decimal128(p, from), T::Decimal128(wider, to) | T::Decimal256(wider, to))
+        | (T::Decimal256(p, from), T::Decimal256(wider, to)) => from == to && p <= wider,
+        (from, T::Decimal128(precision, 0) | T::Decimal256(precision, 0)) => {
+            most_digits(from).is_some_and(|digits| digits <= *precision)
+        }
         (from, to) if signed(from) && signed(to) => from.primitive_width() <= to.primitive_width(),
         _ => from == to,
     }
+}
+
+/// Digits of the largest number of an integer type.
+pub(crate) fn most_digits(data_type: &DataType) -> Option<u8> {
+    Some(match data_type {
+        DataType::Int8 | DataType::UInt8 => 3,
+        DataType::Int16 | DataType::UInt16 => 5,
+        DataType::Int32 | DataType::UInt32 => 10,
+        DataType::Int64 => 19,
+        DataType::UInt64 => 20,
+        _ => return None,
+    })
 }
 
 fn has_four_digit_year(text: &str) -> bool {

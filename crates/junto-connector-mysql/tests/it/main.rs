@@ -1,0 +1,9 @@
+//! The connector against MariaDB servers of its own.
+
+mod conformance;
+mod faults;
+mod login;
+mod native;
+mod support;
+mod text;
+mod types;

@@ -1,0 +1,147 @@
+//! Text compares byte by byte, whatever its collation; dates with zeros count as NULL; keys find their rows.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringViewArray};
+use arrow_schema::{DataType, Field, Schema};
+use junto_connector::expr::CompareOp;
+use junto_connector::{Connector, Expr, Keys, Literal, Support};
+use junto_testkit::{mariadb, require};
+
+use crate::support::{connect, filtered, first_column, read, scan};
+
+const TEXTS: &str = "create table t (id int primary key, \
+      a varchar(20) collate utf8mb4_general_ci, b varchar(20) character set latin1 collate latin1_swedish_ci, \
+      c char(10) collate utf8mb4_bin, key (a)); \
+    insert into t values (1, 'abc', 'é', 'x'), (2, 'ABC', 'e', 'X'), (3, 'abc ', 'É', 'x y'), (4, 'äbc', 'z', ''), \
+      (5, null, null, null), (6, 'a_c', 'a\\\\b', 'it''s'), (7, '日本', 'q', '%')";
+
+fn text(column: usize, op: CompareOp, value: &str) -> Expr {
+    Expr::compare(op, Expr::Column(column), Expr::Literal(Literal::Text(value.into())))
+}
+
+fn like(column: usize, pattern: &str, negated: bool) -> Expr {
+    let expr = Box::new(Expr::Column(column));
+    Expr::Like { expr, pattern: pattern.into(), escape: Some('\\'), negated, case_insensitive: false }
+}
+
+/// Reads the ids of rows for which the predicate is true, after seeing that it is claimed.
+async fn ids(connector: &dyn Connector, table: &str, predicate: Expr) -> Vec<String> {
+    let table = connector.table(None, table).await.expect("the table exists");
+    let plan = scan(&table);
+    assert_eq!(connector.supports(&predicate, &plan.columns()), Support::Exact, "{predicate:?}");
+    first_column(&read(connector, filtered(plan, predicate), None).await.expect("a read"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_is_compared_byte_by_byte() {
+    let server = require!(mariadb::shared());
+    let connector = connect(server, "texts", TEXTS, "").await;
+    let cases: Vec<(Expr, &[&str])> = vec![
+        (text(1, CompareOp::Eq, "abc"), &["1"]),
+        (text(1, CompareOp::Eq, "abc "), &["3"]),
+        (text(1, CompareOp::NotEq, "abc"), &["2", "3", "4", "6", "7"]),
+        (text(1, CompareOp::Lt, "a"), &["2"]),
+        (text(1, CompareOp::GtEq, "abc "), &["3", "4", "7"]),
+        (Expr::Not(Box::new(text(1, CompareOp::Eq, "ABC"))), &["1", "3", "4", "6", "7"]),
+        (text(2, CompareOp::Eq, "é"), &["1"]),
+        (text(2, CompareOp::NotEq, "é"), &["2", "3", "4", "6", "7"]),
+        (text(2, CompareOp::Eq, "a\\b"), &["6"]),
+        (text(2, CompareOp::Eq, "日"), &[]),
+        (
+            Expr::InList { expr: Box::new(Expr::Column(2)), list: vec![Literal::Text("日é".into())], negated: false },
+            &[],
+        ),
+        (text(3, CompareOp::Eq, "x "), &[]),
+        (text(3, CompareOp::Eq, "it's"), &["6"]),
+        (text(1, CompareOp::Eq, "abc\0\n"), &[]),
+        (like(1, "a_c", false), &["1", "6"]),
+        (like(1, "a\\_c", false), &["6"]),
+        (like(1, "_本", false), &["7"]),
+        (like(1, "%c", true), &["2", "3", "7"]),
+        (like(2, "_", false), &["1", "2", "3", "4", "7"]),
+        (
+            Expr::InList {
+                expr: Box::new(Expr::Column(1)),
+                list: vec![Literal::Text("abc".into()), Literal::Text("äbc".into())],
+                negated: true,
+            },
+            &["2", "3", "6", "7"],
+        ),
+    ];
+    for (predicate, expected) in cases {
+        let found = ids(connector.as_ref(), "t", predicate.clone()).await;
+        assert_eq!(found, expected, "{predicate:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_text_is_found_through_its_index() {
+    let server = require!(mariadb::shared());
+    let many = "; insert into t select seq + 100, concat('n', seq), null, null from seq_1_to_1000";
+    let connector = connect(server, "text_index", &format!("{TEXTS}{many}"), "").await;
+    let table = connector.table(None, "t").await.expect("the table exists");
+    let plan = junto_connector::RemotePlan { root: filtered(scan(&table), text(1, CompareOp::Eq, "abc")) };
+    let sql = connector.remote_text(&plan, None).expect("can be spelled").replace('"', "`");
+    let explained = server.query("text_index", &format!("explain {sql}"));
+    assert_eq!(explained[0][3].as_deref(), Some("ref"), "{sql}: {explained:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dates_with_zeros_are_null_in_conditions_too() {
+    let server = require!(mariadb::shared());
+    let sql = "set sql_mode = ''; create table d (id int, d date not null, t datetime not null); insert into d values \
+      (1, '0000-00-00', '0000-00-00'), (2, '2024-00-10', '2024-05-00'), (3, '2024-01-01', '2024-01-01 01:02:03')";
+    let connector = connect(server, "zeros", sql, "").await;
+    let date = |op, days| Expr::compare(op, Expr::Column(1), Expr::Literal(Literal::Date(days)));
+    let is_null = |column, negated| Expr::IsNull { expr: Box::new(Expr::Column(column)), negated };
+    let day = 19_723;
+    let cases: Vec<(Expr, &[&str])> = vec![
+        (date(CompareOp::LtEq, day), &["3"]),
+        (date(CompareOp::NotEq, day), &[]),
+        (date(CompareOp::Eq, day), &["3"]),
+        (Expr::Not(Box::new(date(CompareOp::Gt, day))), &["3"]),
+        (is_null(1, false), &["1", "2"]),
+        (is_null(2, true), &["3"]),
+        (Expr::Not(Box::new(is_null(2, false))), &["3"]),
+        (Expr::Or(vec![date(CompareOp::Lt, day), is_null(1, false)]), &["1", "2"]),
+    ];
+    for (predicate, expected) in cases {
+        let found = ids(connector.as_ref(), "d", predicate.clone()).await;
+        assert_eq!(found, expected, "{predicate:?}");
+    }
+}
+
+fn keys(columns: Vec<usize>, values: Vec<ArrayRef>, nulls: bool) -> Keys {
+    let fields: Vec<Field> = values.iter().map(|array| Field::new("k", array.data_type().clone(), true)).collect();
+    Keys { columns, values: RecordBatch::try_new(Arc::new(Schema::new(fields)), values).expect("equal lengths"), nulls }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_find_their_rows() {
+    let server = require!(mariadb::shared());
+    let sql = "create table k (id bigint primary key, half int, name varchar(20), day date, \
+          old varchar(9) character set latin1 default 'é'); \
+        insert into k (id, half, name, day) select seq, if(seq % 3 = 0, null, seq div 2), concat('n', seq), '2024-01-01' + interval seq day \
+        from seq_1_to_30000";
+    let connector = connect(server, "keyed", sql, "").await;
+    let table = connector.table(None, "k").await.expect("the table exists");
+    let count = async |keys| {
+        let batches = read(connector.as_ref(), scan(&table), Some(keys)).await.expect("a keyed read");
+        batches.iter().map(RecordBatch::num_rows).sum::<usize>()
+    };
+    let ids = |range: std::ops::Range<i64>| Arc::new(Int64Array::from_iter_values(range)) as ArrayRef;
+    assert_eq!(count(keys(vec![0], vec![ids(1..25_001)], false)).await, 25_000);
+    assert_eq!(count(keys(vec![0], vec![ids(0..0)], false)).await, 0);
+    let halves = Arc::new(arrow_array::Int32Array::from(vec![5])) as ArrayRef;
+    assert_eq!(count(keys(vec![1], vec![halves], true)).await, 10_000 + 2);
+    let names = Arc::new(StringViewArray::from(vec!["n7", "none", "x'; --"])) as ArrayRef;
+    assert_eq!(count(keys(vec![2], vec![names], false)).await, 1);
+    let days = Arc::new(Date32Array::from(vec![19_724, 19_725])) as ArrayRef;
+    assert_eq!(count(keys(vec![3], vec![days], false)).await, 2);
+    let accents = Arc::new(StringViewArray::from(vec!["é", "🙂"])) as ArrayRef;
+    assert_eq!(count(keys(vec![4], vec![accents], false)).await, 30_000);
+    let both = vec![ids(1..4), Arc::new(StringViewArray::from(vec!["n1", "n2", "n9"])) as ArrayRef];
+    assert_eq!(count(keys(vec![0, 2], both, false)).await, 2);
+    assert_eq!(table.columns[0].data_type, DataType::Int64);
+}
