@@ -68,6 +68,7 @@ pub(crate) fn support(capabilities: &Capabilities, expr: &Expr, input: &[Relatio
     if support == Support::Unsupported
         || has_long_decimal(expr)
         || tests_stored_boolean(expr, input)
+        || may_match_misfits(expr, input)
         || !can_express(&SqliteDialect, expr, input)
     {
         return Support::Unsupported;
@@ -99,5 +100,31 @@ fn tests_stored_boolean(expr: &Expr, input: &[RelationColumn]) -> bool {
         }),
         Expr::IsNull { expr, .. } if matches!(**expr, Expr::Column(_)) => false,
         _ => expr.children().into_iter().any(|child| tests_stored_boolean(child, input)),
+    }
+}
+
+/// NOT and IS DISTINCT FROM over stored numbers: a text in such a column would match, and its row cannot be read. The
+/// other comparisons are written so that it does not ([`SqliteDialect`]).
+fn may_match_misfits(expr: &Expr, input: &[RelationColumn]) -> bool {
+    let matches = match expr {
+        Expr::Not(inner) => compares_stored_number(inner, input),
+        Expr::Compare { op: CompareOp::IsDistinctFrom, .. } => compares_stored_number(expr, input),
+        _ => false,
+    };
+    matches || expr.children().into_iter().any(|child| may_match_misfits(child, input))
+}
+
+fn compares_stored_number(expr: &Expr, input: &[RelationColumn]) -> bool {
+    let stored_number = |expr: &Expr| match expr {
+        Expr::Column(index) => input.get(*index).is_some_and(|column| {
+            matches!(TypeClass::of(&column.data_type), TypeClass::Int | TypeClass::Decimal)
+                && column.source_type.is_some()
+        }),
+        _ => false,
+    };
+    match expr {
+        Expr::Compare { left, right, .. } => stored_number(left) || stored_number(right),
+        Expr::InList { expr, .. } => stored_number(expr),
+        _ => expr.children().into_iter().any(|child| compares_stored_number(child, input)),
     }
 }

@@ -1,6 +1,9 @@
 //! How SQLite spells SQL. <https://www.sqlite.org/lang.html>
 
-use junto_connector::{Literal, Result};
+use std::fmt::Write;
+
+use junto_connector::expr::CompareOp;
+use junto_connector::{Literal, Result, TypeClass};
 use junto_connector_sql::{Dialect, KeyValues, LikePattern, Operand, standard};
 
 /// SQLite's dialect.
@@ -20,6 +23,32 @@ impl Dialect for SqliteDialect {
             Literal::Boolean(value) => Ok(if *value { "1" } else { "0" }.into()),
             other => standard::literal(self.name(), other),
         }
+    }
+
+    /// A column declared INTEGER may hold a text, and every text is greater than every number. It must not match
+    /// `column > 5`: its row cannot be read. So a number that could be on the greater side is also compared with the
+    /// least text, which keeps the use of an index.
+    fn compare(&self, op: CompareOp, left: &Operand, right: &Operand) -> Result<String> {
+        let greater: &[&Operand] = match op {
+            CompareOp::Gt | CompareOp::GtEq => &[left],
+            CompareOp::Lt | CompareOp::LtEq => &[right],
+            CompareOp::NotEq => &[left, right],
+            CompareOp::Eq | CompareOp::IsDistinctFrom | CompareOp::IsNotDistinctFrom => &[],
+        };
+        let mut condition = standard::compare(op, left, right);
+        for operand in greater.iter().filter(|operand| is_stored_number(operand)) {
+            let _ = write!(condition, " AND {}", is_number(operand));
+        }
+        Ok(condition)
+    }
+
+    fn in_list(&self, tested: &Operand, list: &[Literal], negated: bool) -> Result<String> {
+        let values = list.iter().map(|literal| self.literal(literal)).collect::<Result<Vec<_>>>()?.join(", ");
+        Ok(match (negated, is_stored_number(tested)) {
+            (false, _) => format!("{} IN ({values})", tested.sql),
+            (true, false) => format!("{} NOT IN ({values})", tested.sql),
+            (true, true) => format!("{} NOT IN ({values}) AND {}", tested.sql, is_number(tested)),
+        })
     }
 
     /// GLOB is case-sensitive and counts characters, as Junto's LIKE; SQLite's own LIKE ignores the case of ASCII
@@ -57,6 +86,16 @@ impl Dialect for SqliteDialect {
             keys => standard::key_predicate(self, columns, keys),
         }
     }
+}
+
+fn is_stored_number(operand: &Operand) -> bool {
+    let number = matches!(TypeClass::of(&operand.data_type), TypeClass::Int | TypeClass::Decimal);
+    number && operand.source_type.is_some()
+}
+
+/// Every number is less than every text. <https://www.sqlite.org/datatype3.html>, section 4.1.
+fn is_number(operand: &Operand) -> String {
+    format!("{} < ''", operand.sql)
 }
 
 /// A LIKE pattern as a GLOB pattern: `%` is `*`, `_` is `?`, and what GLOB takes for special stands in brackets.

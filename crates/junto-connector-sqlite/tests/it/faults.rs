@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use junto_connector::{Error, NativeRequest, StatementContext};
+use junto_connector::expr::CompareOp;
+use junto_connector::plan::Relation;
+use junto_connector::{Error, Expr, Literal, NativeRequest, StatementContext, Support};
 use junto_testkit::sqlite::File;
 
-use crate::support::{connect, native, open, read, request, scan};
+use crate::support::{collect, connect, native, open, read, request, scan};
 
 /// Never ends, never returns a row.
 const ENDLESS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 0";
@@ -93,4 +95,90 @@ async fn nonsense_says_where() {
     let connector = open(&file, "").await;
     let error = native(connector.as_ref(), "SELECT a FRM t").await.expect_err("nonsense");
     assert!(matches!(&error, Error::Statement { position: Some(_), .. }), "{error:?}");
+}
+
+/// A text in a column of integers is greater than all of them to SQLite. A condition must not count its row.
+#[tokio::test]
+async fn values_that_do_not_fit_match_no_condition() {
+    let file = File::create(
+        "CREATE TABLE t (a INTEGER, d DECIMAL(5,2)); INSERT INTO t VALUES (1, 1.5), (9, 9.5), ('', ''), ('x', 'x')",
+    );
+    let connector = open(&file, "").await;
+    let info = connector.table(None, "t").await.expect("found");
+    for column in 0..2 {
+        let number = |whole: i64| match column {
+            0 => Expr::Literal(Literal::Int(whole)),
+            _ => Expr::Literal(Literal::Decimal { unscaled: format!("{whole}00"), precision: 5, scale: 2 }),
+        };
+        let compare = |op| Expr::compare(op, Expr::Column(column), number(5));
+        let reversed = Expr::compare(CompareOp::Lt, number(5), Expr::Column(column));
+        let list = vec![Literal::Int(1)];
+        let negated = Expr::InList { expr: Box::new(Expr::Column(0)), list, negated: true };
+        for (predicate, expected) in [
+            (compare(CompareOp::Gt), 1),
+            (compare(CompareOp::GtEq), 1),
+            (compare(CompareOp::NotEq), 2),
+            (compare(CompareOp::Lt), 1),
+            (reversed, 1),
+            (negated, 1),
+        ] {
+            let input = Box::new(scan(&info));
+            let rows = Relation::Filter { input, predicate: predicate.clone() };
+            let none = Relation::Project { input: Box::new(rows), outputs: Vec::new() };
+            let batches = collect(connector.as_ref(), request(none, 10)).await.expect("readable");
+            let count: usize = batches.iter().map(arrow::array::RecordBatch::num_rows).sum();
+            assert_eq!(count, expected, "{predicate:?}");
+        }
+        let columns = scan(&info).columns();
+        for refused in [Expr::Not(Box::new(compare(CompareOp::Lt))), compare(CompareOp::IsDistinctFrom)] {
+            assert_eq!(connector.supports(&refused, &columns), Support::Unsupported);
+        }
+    }
+}
+
+/// A program that crashed in mid-write leaves a journal that only a writer can roll back.
+#[tokio::test]
+async fn the_journal_of_a_crash_is_reported_and_kept() {
+    let file = File::create("CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1)");
+    let copy = tempfile::tempdir().expect("a folder");
+    {
+        let mut writer = rusqlite::Connection::open(file.path()).expect("opens");
+        // The pages do not fit the cache, so the journal is complete and the file is half written.
+        writer.execute_batch("PRAGMA cache_size = 1; PRAGMA cache_spill = 1").expect("set");
+        let transaction = writer.transaction().expect("begins");
+        transaction
+            .execute_batch(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
+                 INSERT INTO t SELECT i FROM n; UPDATE t SET a = a + 1",
+            )
+            .expect("written");
+        for suffix in ["", "-journal"] {
+            let from = format!("{}{suffix}", file.path().display());
+            std::fs::copy(from, copy.path().join(format!("copy.db{suffix}"))).expect("copied");
+        }
+    }
+    let url = format!("sqlite:{}", copy.path().join("copy.db").display());
+    let error = match connect(&url).await {
+        Ok(connector) => read(connector.as_ref(), "t").await.expect_err("needs a rollback"),
+        Err(error) => error,
+    };
+    assert!(matches!(&error, Error::Locked { reason } if reason.contains("crashed")), "{error:?}");
+    assert_eq!(std::fs::read_dir(copy.path()).expect("readable").count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_reads_at_once_do_not_wait_for_each_other() {
+    let file = File::create("CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1), (2), (3)");
+    let connector = open(&file, "").await;
+    let info = connector.table(None, "t").await.expect("found");
+    // More streams than connections are kept, each begun and none read to its end.
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        let mut stream = connector.open(request(scan(&info), 1)).await.expect("starts");
+        assert!(stream.next().await.expect("a batch").is_ok());
+        streams.push(stream);
+    }
+    for stream in streams {
+        assert_eq!(stream.count().await, 2);
+    }
 }
