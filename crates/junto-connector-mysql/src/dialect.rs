@@ -5,7 +5,7 @@
 
 use arrow_schema::DataType;
 use junto_connector::expr::{AggregateFunction, ArithmeticOp, CompareOp};
-use junto_connector::plan::RemotePlan;
+use junto_connector::plan::{Relation, RemotePlan};
 use junto_connector::{Function, Literal, Result, ScanColumn, TextSemantics};
 use junto_connector_sql::{
     AggregateCall, Dialect, GroupKey, KeyValues, LikePattern, Operand, datetime, literal_at, standard,
@@ -33,6 +33,8 @@ enum ZeroDateGuard {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MySqlDialect {
     guard: ZeroDateGuard,
+    /// Text columns are read in one collation: servers refuse a union of several.
+    unifies_text: bool,
 }
 
 impl MySqlDialect {
@@ -44,12 +46,12 @@ impl MySqlDialect {
             true if zero_dates::only_filters_and_chooses(&plan.root) => ZeroDateGuard::Conditions,
             true => ZeroDateGuard::Values,
         };
-        Self { guard }
+        Self { guard, unifies_text: has_union(&plan.root) }
     }
 
     /// The dialect for single expressions.
     pub(crate) fn plain() -> Self {
-        Self { guard: ZeroDateGuard::Off }
+        Self { guard: ZeroDateGuard::Off, unifies_text: false }
     }
 
     /// Conditions that hold unless one of the operands is a raw date with a zero in it. No literal is one.
@@ -58,6 +60,10 @@ impl MySqlDialect {
         let guarded = operands.iter().filter(|operand| tests_conditions && is_raw_date(operand));
         guarded.map(|operand| format!(" AND TO_DAYS({}) IS NOT NULL", operand.sql)).collect()
     }
+}
+
+fn has_union(relation: &Relation) -> bool {
+    matches!(relation, Relation::UnionAll { .. }) || relation.inputs().into_iter().any(has_union)
 }
 
 /// The column, or NULL for a date with a zero in it.
@@ -79,6 +85,10 @@ fn is_raw_date(operand: &Operand) -> bool {
 
 fn is_text(operand: &Operand) -> bool {
     matches!(operand.data_type, DataType::Utf8View | DataType::Utf8 | DataType::LargeUtf8)
+}
+
+fn is_bits(operand: &Operand) -> bool {
+    operand.source_type.as_deref().is_some_and(|source_type| source_type.starts_with("bit"))
 }
 
 /// A literal, as [`MySqlDialect::literal`] prints text.
@@ -176,6 +186,9 @@ impl Dialect for MySqlDialect {
     }
 
     fn scan_column(&self, column: &ScanColumn, qualified: &str) -> String {
+        if self.unifies_text && column.source_type.contains(COLLATE) {
+            return format!("CONVERT({qualified} USING utf8mb4)");
+        }
         match self.guard {
             ZeroDateGuard::Off | ZeroDateGuard::Conditions => qualified.to_owned(),
             ZeroDateGuard::Values | ZeroDateGuard::Everywhere => without_zero_dates(column, qualified),
@@ -257,9 +270,14 @@ impl Dialect for MySqlDialect {
 
     fn aggregate(&self, call: &AggregateCall<'_>) -> Result<String> {
         let compares = call.distinct || matches!(call.function, AggregateFunction::Min | AggregateFunction::Max);
-        let argument = call.argument.map(|argument| match compares {
-            true => Operand { sql: bytes_of(argument), ..argument.clone() },
-            false => argument.clone(),
+        let argument = call.argument.map(|argument| {
+            let sql = match compares {
+                // MariaDB delivers the least of bits as the digits of a number, under the type of bits.
+                true if is_bits(argument) => format!("({} + 0)", argument.sql),
+                true => bytes_of(argument),
+                false => argument.sql.clone(),
+            };
+            Operand { sql, ..argument.clone() }
         });
         Ok(standard::aggregate(&AggregateCall { argument: argument.as_ref(), ..*call }))
     }
@@ -350,4 +368,71 @@ pub(crate) fn most_digits(data_type: &DataType) -> Option<u8> {
 
 fn has_four_digit_year(text: &str) -> bool {
     !text.starts_with(['-', '+']) && !text.starts_with("0000")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use junto_connector::Expr;
+    use junto_connector_sql::generate;
+    use junto_types::TableName;
+
+    fn column(name: &str, source_type: &str, data_type: DataType, text: TextSemantics) -> ScanColumn {
+        ScanColumn { name: name.into(), source_type: source_type.into(), data_type, nullable: true, text }
+    }
+
+    fn scan() -> Relation {
+        let general = "varchar(9) collate utf8mb4_general_ci";
+        let latin = "varchar(9) collate latin1_swedish_ci";
+        Relation::Scan {
+            table: TableName::new("s", "we\"ird"),
+            columns: vec![
+                column("a", general, DataType::Utf8View, TextSemantics::Loose),
+                column("l", latin, DataType::Utf8View, TextSemantics::Loose),
+                column("d", "date", DataType::Date32, TextSemantics::Binary),
+            ],
+        }
+    }
+
+    fn condition(predicate: Expr) -> String {
+        let plan = RemotePlan { root: Relation::Filter { input: Box::new(scan()), predicate } };
+        let sql = generate(&MySqlDialect::for_plan(&plan, true), &plan, None).expect("can be spelled");
+        sql.split_once(" WHERE ").map(|(_, condition)| condition.to_owned()).expect("a condition")
+    }
+
+    fn compared(op: CompareOp, column: usize, literal: Literal) -> String {
+        condition(Expr::compare(op, Expr::Column(column), Expr::Literal(literal)))
+    }
+
+    #[test]
+    fn text_is_equal_by_its_bytes_and_found_by_its_index() {
+        let text = |text: &str| Literal::Text(text.into());
+        let exact = "CAST(t0.\"a\" AS BINARY) = CAST('it''s \\' AS BINARY)";
+        assert_eq!(compared(CompareOp::Eq, 0, text("it's \\")), format!("t0.\"a\" = 'it''s \\' AND {exact}"));
+        assert_eq!(compared(CompareOp::Lt, 0, text("b")), "CAST(t0.\"a\" AS BINARY) < CAST('b' AS BINARY)");
+        let latin = compared(CompareOp::Eq, 1, text("\u{65E5}"));
+        assert!(latin.starts_with("CAST(CONVERT(t0.\"l\" USING utf8mb4) AS BINARY) ="), "{latin}");
+        assert!(compared(CompareOp::Eq, 0, text("a\0")).contains("_utf8mb4 X'6100'"));
+    }
+
+    #[test]
+    fn dates_with_zeros_are_tested_beside_the_raw_column() {
+        let day = Literal::Date(0);
+        assert_eq!(compared(CompareOp::Eq, 2, day.clone()), "t0.\"d\" = DATE '1970-01-01'");
+        let less = "t0.\"d\" < DATE '1970-01-01' AND TO_DAYS(t0.\"d\") IS NOT NULL";
+        assert_eq!(compared(CompareOp::Lt, 2, day.clone()), less);
+        let not = Expr::Not(Box::new(Expr::compare(CompareOp::Lt, Expr::Column(2), Expr::Literal(day))));
+        assert_eq!(condition(not), "NOT (IF(TO_DAYS(t0.\"d\") IS NULL, NULL, t0.\"d\") < DATE '1970-01-01')");
+    }
+
+    #[test]
+    fn nulls_are_sorted_where_the_plan_says() {
+        let text = TextSemantics::Binary;
+        let operand = Operand { sql: "x".into(), data_type: DataType::Int64, text, source_type: None, raw: false };
+        let key = |descending, nulls_first| MySqlDialect::plain().sort_key(&operand, descending, nulls_first);
+        assert_eq!(key(false, true), "x ASC");
+        assert_eq!(key(false, false), "x IS NULL, x ASC");
+        assert_eq!(key(true, false), "x DESC");
+        assert_eq!(key(true, true), "x IS NULL DESC, x DESC");
+    }
 }

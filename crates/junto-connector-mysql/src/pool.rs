@@ -98,12 +98,12 @@ impl Pool {
         sql: &str,
         format: RowFormat,
     ) -> Result<(Lease, Answer), Failure> {
+        let since = Instant::now();
         loop {
-            let mut lease = match self.lease(session).await {
+            let mut lease = match before_deadline(context, since, self.lease(session)).await {
                 Err(Error::ConnectionLost { .. }) if self.forget_idle() => continue,
                 leased => leased?,
             };
-            let since = Instant::now();
             context.metrics.add_query();
             let connection = lease.connection()?;
             let answer = match format {
@@ -203,7 +203,7 @@ fn session_statement(session: Session, is_mariadb: bool, own_sql_mode: &str) -> 
     match session {
         Session::Generated => format!(
             "SET NAMES utf8mb4 COLLATE utf8mb4_bin, {common}, SESSION sql_mode = \
-             'ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,IGNORE_SPACE', \
+             'ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES', \
              SESSION sql_select_limit = 18446744073709551615, SESSION sql_big_selects = 1, SESSION {read_only} = 1"
         ),
         Session::Native { read_only: only } => format!(

@@ -76,6 +76,15 @@ async fn text_is_compared_byte_by_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_predicate_of_many_terms_is_taken() {
+    let server = require!(mariadb::shared());
+    let connector = connect(server, "terms", TEXTS, "").await;
+    let term = |number: usize| text(1, CompareOp::Eq, &format!("n{number}"));
+    let terms = (0..10_000).map(term).chain([text(1, CompareOp::Eq, "abc")]).collect();
+    assert_eq!(ids(connector.as_ref(), "t", Expr::Or(terms)).await, ["1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn equal_text_is_found_through_its_index() {
     let server = require!(mariadb::shared());
     let many = "; insert into t select seq + 100, concat('n', seq), null, null from seq_1_to_1000";

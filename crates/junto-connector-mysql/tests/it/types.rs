@@ -1,6 +1,10 @@
 //! Every type of the server with its edge values: what a scan delivers in both forms of the protocol.
 
+use arrow_schema::DataType;
+use junto_connector::expr::AggregateFunction;
+use junto_connector::plan::Relation;
 use junto_connector::{Connector, TextSemantics};
+use junto_testkit::conformance::plans;
 use junto_testkit::{mariadb, require};
 
 use crate::support::{connect, native, only_row, read, scan, shown};
@@ -114,7 +118,7 @@ async fn the_text_form_gives_the_same_values() {
     let mut table = connector.table(None, "edges").await.expect("the table exists");
     table.columns.retain(|column| !column.data_type.is_floating());
     let scanned = read(connector.as_ref(), scan(&table), None).await.expect("a scan");
-    let limit = junto_connector::plan::Relation::Limit { input: Box::new(scan(&table)), skip: 0, fetch: Some(5) };
+    let limit = Relation::Limit { input: Box::new(scan(&table)), skip: 0, fetch: Some(5) };
     let looked_up = read(connector.as_ref(), limit, None).await.expect("a look-up");
     assert_eq!(shown(&scanned), shown(&looked_up));
 }
@@ -154,6 +158,27 @@ async fn options_change_what_types_are_read_as() {
 async fn only_row_error(connector: &dyn Connector) -> junto_connector::Error {
     let table = connector.table(None, "o").await.expect("the table exists");
     read(connector, scan(&table), None).await.expect_err("a value that boolean cannot hold")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bits_and_texts_survive_aggregates_and_unions() {
+    let server = require!(mariadb::shared());
+    let sql = "create table one (b bit(1), t varchar(9) collate utf8mb4_general_ci); insert into one values (b'1', 'x'); \
+        create table two (b bit(1), t varchar(9) collate utf8mb4_unicode_ci); insert into two values (b'0', null)";
+    let connector = connect(server, "bits", sql, "").await;
+    let (one, two) =
+        (connector.table(None, "one").await.expect("found"), connector.table(None, "two").await.expect("found"));
+    let both = Relation::UnionAll { inputs: vec![scan(&one), scan(&two)] };
+    let rows = read(connector.as_ref(), both.clone(), None).await.expect("a union of two collations");
+    assert_eq!(shown(&rows), [["true", "x"], ["false", "∅"]]);
+    let least = plans::call(AggregateFunction::Min, Some(plans::column(0)));
+    let greatest = plans::call(AggregateFunction::Max, Some(plans::column(1)));
+    let aggregates = vec![(least, DataType::Boolean), (greatest, DataType::Utf8View)];
+    let sorted = |rows: &[arrow_array::RecordBatch]| crate::support::first_column(rows);
+    let groups = plans::aggregate(both.clone(), vec![plans::column(0)], Vec::new());
+    assert_eq!(sorted(&read(connector.as_ref(), groups, None).await.expect("groups")), ["false", "true"]);
+    let rows = read(connector.as_ref(), plans::aggregate(both, vec![], aggregates), None).await.expect("aggregates");
+    assert_eq!(shown(&rows), [["false", "x"]]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
