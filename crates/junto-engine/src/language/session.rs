@@ -25,6 +25,12 @@ use crate::settings::Settings;
 const COLLECTED_BYTES: usize = 64 << 20;
 /// The same in rows.
 const COLLECTED_ROWS: usize = 4_000_000;
+/// Spilled runs a sort merges at once; each keeps a batch in memory.
+const MERGED_RUNS: usize = 16;
+/// A sort keeps this part of the memory limit free for its merge.
+const MERGE_SHARE: usize = 64;
+/// Rows per batch while joins sort and spill.
+const SPILLING_BATCH_ROWS: usize = 2048;
 /// Consumers named in the message of a statement that ran out of memory.
 const NAMED_CONSUMERS: usize = 3;
 
@@ -100,9 +106,18 @@ pub(crate) fn statement_session(
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(pool))
         .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
+        .with_max_spill_merge_fan_in(MERGED_RUNS)
         .build_arc()?;
     let mut config = base.config().clone().with_extension(sources).with_batch_size(limits.batch_rows);
-    config.options_mut().optimizer.prefer_hash_join = prefer_hash_join;
+    let options = config.options_mut();
+    options.optimizer.prefer_hash_join = prefer_hash_join;
+    options.execution.sort_spill_reservation_bytes =
+        options.execution.sort_spill_reservation_bytes.min(limits.memory_bytes / MERGE_SHARE);
+    if !prefer_hash_join {
+        // Memory was short: fewer sorts at the same time, and smaller batches in each of their merges. With one
+        // partition only, DataFusion would hash again (physical_planner.rs, sort-merge join).
+        config = config.with_target_partitions(2).with_batch_size(limits.batch_rows.min(SPILLING_BATCH_ROWS));
+    }
     let builder = SessionStateBuilder::new_from_existing(base.clone()).with_config(config).with_runtime_env(runtime);
     let mut state = builder.build();
     // The instant of `now()`.
