@@ -1,5 +1,6 @@
 //! What a file holds: tables, views, columns, keys, indexes and estimates, from SQLite's pragmas.
 
+use std::collections::HashMap;
 use std::ffi::CStr;
 use std::path::Path;
 
@@ -43,6 +44,14 @@ struct TableFacts<'a> {
     is_view: bool,
     strict: bool,
     utf16: bool,
+}
+
+/// What the values of a table say about its columns.
+struct Values {
+    /// Columns to be read as text because they hold other kinds of values than declared.
+    violated: Vec<String>,
+    /// Types of columns whose declaration says too little.
+    seen: HashMap<String, ColumnType>,
 }
 
 impl<'a> Catalog<'a> {
@@ -99,15 +108,11 @@ impl<'a> Catalog<'a> {
         };
         let declarations = self.declarations(&table)?;
         let rowid_column = rowid_column(&declarations, kind == "table" && !self.is_without_rowid(&table)?);
-        let violated = if self.settings.mixed_as_text && !strict && !facts.is_view {
-            sample::violated_columns(self.connection, self.path(), &table, &names_and_types(&declarations))?
-        } else {
-            Vec::new()
-        };
+        let values = self.values(&facts, &declarations)?;
         let columns = declarations
             .iter()
             .map(|column| {
-                let mut info = self.column(&facts, column, violated.contains(&column.name))?;
+                let mut info = self.column(&facts, column, &values)?;
                 info.nullable &= rowid_column != Some(column.name.as_str());
                 Ok(info)
             })
@@ -165,16 +170,32 @@ impl<'a> Catalog<'a> {
         })
     }
 
-    fn column(&self, facts: &TableFacts<'_>, column: &Declaration, violated: bool) -> Result<ColumnInfo> {
+    /// What has to be learnt from the values themselves.
+    fn values(&self, facts: &TableFacts<'_>, declarations: &[Declaration]) -> Result<Values> {
+        let columns: Vec<(String, Declared)> = declarations
+            .iter()
+            .filter(|column| self.settings.chosen_type(facts.table, &column.name).is_none())
+            .map(|column| (column.name.clone(), Declared::of(&column.declared)))
+            .collect();
+        let violated = if self.settings.mixed_as_text && !facts.strict && !facts.is_view {
+            sample::violated_columns(self.connection, self.path(), facts.table, &columns)?
+        } else {
+            Vec::new()
+        };
+        let seen = sample::column_types(self.connection, self.path(), facts.table, &columns)?;
+        Ok(Values { violated, seen: seen.into_iter().collect() })
+    }
+
+    fn column(&self, facts: &TableFacts<'_>, column: &Declaration, values: &Values) -> Result<ColumnInfo> {
         let declared = column.declared.trim();
+        let violated = values.violated.contains(&column.name);
         let chosen = self.settings.chosen_type(facts.table, &column.name).or(violated.then_some(ColumnType::Text));
         let (column_type, remark) = match (chosen, Declared::of(declared)) {
             (Some(chosen), _) => (chosen, None),
             (None, Declared::Type(column_type)) => (column_type, None),
             (None, Declared::Unknown) => (ColumnType::Text, Some("a type SQLite does not know: read as text")),
             (None, Declared::Nothing | Declared::BareDecimal) => {
-                let decimal = Declared::of(declared) == Declared::BareDecimal;
-                let seen = sample::column_type(self.connection, self.path(), facts.table, &column.name, decimal)?;
+                let seen = values.seen.get(&column.name).copied().unwrap_or(ColumnType::Text);
                 (seen, Some("declared without a full type: read as its first 1,000 values are"))
             }
         };
@@ -323,6 +344,10 @@ impl<'a> Catalog<'a> {
 
     /// Estimates: rows, distinct values of indexed columns, and the ends of indexed integers.
     pub(crate) fn statistics(&self, table: &str) -> Result<TableStatistics> {
+        let (_, kind, _) = self.find(table)?;
+        if kind != "table" {
+            return Ok(TableStatistics::rows_only(None));
+        }
         let info = self.table(table)?;
         let rows = info.row_estimate;
         let analyzed = self.analyzed(table)?;
@@ -361,10 +386,6 @@ impl<'a> Catalog<'a> {
         };
         (end("min"), end("max"))
     }
-}
-
-fn names_and_types(declarations: &[Declaration]) -> Vec<(String, Declared)> {
-    declarations.iter().map(|column| (column.name.clone(), Declared::of(&column.declared))).collect()
 }
 
 /// The column that is another name of the rowid, which is never NULL: <https://www.sqlite.org/lang_createtable.html>,

@@ -29,46 +29,66 @@ struct Kinds {
     inexact: bool,
 }
 
-/// Type of a column by its first values: integers, doubles (or decimals, where `decimal` says so), text or blobs; text
-/// when they are mixed or there are none. Values further on that are otherwise are errors when they are read.
-pub(crate) fn column_type(
+/// Types of columns by their first values: integers, doubles (decimals for those declared so without precision), text
+/// or blobs; text when they are mixed or there are none. Values further on that are otherwise are errors when they are
+/// read. One query for all columns: reading a view may be dear.
+pub(crate) fn column_types(
     connection: &Connection,
     path: &Path,
     table: &str,
-    column: &str,
-    decimal: bool,
-) -> Result<ColumnType> {
-    let sql = format!("SELECT {} FROM main.{} LIMIT {SAMPLE_ROWS}", quote(column, '"'), quote(table, '"'));
-    let kinds = look(connection, &sql).map_err(|cause| from_sqlite(path, cause))?;
-    Ok(match kinds {
-        Kinds { texts: false, blobs: false, inexact: false, scale, .. } if decimal => {
-            ColumnType::Decimal { precision: 38, scale: scale.max(2) }
-        }
-        Kinds { texts: false, blobs: false, .. } if decimal => ColumnType::Double,
-        Kinds { integers: true, reals: false, texts: false, blobs: false, .. } => ColumnType::Integer,
-        Kinds { reals: true, texts: false, blobs: false, .. } => ColumnType::Double,
-        Kinds { integers: false, reals: false, texts: false, blobs: true, .. } => ColumnType::Blob,
-        _ => ColumnType::Text,
-    })
+    columns: &[(String, Declared)],
+) -> Result<Vec<(String, ColumnType)>> {
+    let unclear = |declared: &Declared| matches!(declared, Declared::Nothing | Declared::BareDecimal);
+    let columns: Vec<_> = columns.iter().filter(|(_, declared)| unclear(declared)).collect();
+    if columns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names = columns.iter().map(|(name, _)| quote(name, '"')).collect::<Vec<_>>().join(", ");
+    let sql = format!("SELECT {names} FROM main.{} LIMIT {SAMPLE_ROWS}", quote(table, '"'));
+    let seen = look(connection, &sql, columns.len()).map_err(|cause| from_sqlite(path, cause))?;
+    let decided = columns.into_iter().zip(seen);
+    Ok(decided.map(|((name, declared), kinds)| (name.clone(), kinds.column_type(*declared))).collect())
 }
 
-fn look(connection: &Connection, sql: &str) -> rusqlite::Result<Kinds> {
-    let mut kinds = Kinds::default();
+impl Kinds {
+    fn add(&mut self, value: ValueRef<'_>) {
+        match value {
+            ValueRef::Null => {}
+            ValueRef::Integer(_) => self.integers = true,
+            ValueRef::Real(real) => {
+                self.reals = true;
+                match needed_scale(real) {
+                    Some(scale) => self.scale = self.scale.max(scale),
+                    None => self.inexact = true,
+                }
+            }
+            ValueRef::Text(_) => self.texts = true,
+            ValueRef::Blob(_) => self.blobs = true,
+        }
+    }
+
+    fn column_type(&self, declared: Declared) -> ColumnType {
+        let numbers = !self.texts && !self.blobs;
+        match declared {
+            Declared::BareDecimal if numbers && !self.inexact => {
+                ColumnType::Decimal { precision: 38, scale: self.scale.max(2) }
+            }
+            Declared::BareDecimal if numbers => ColumnType::Double,
+            _ if numbers && self.reals => ColumnType::Double,
+            _ if numbers && self.integers => ColumnType::Integer,
+            _ if self.blobs && !self.texts && !self.integers && !self.reals => ColumnType::Blob,
+            _ => ColumnType::Text,
+        }
+    }
+}
+
+fn look(connection: &Connection, sql: &str, columns: usize) -> rusqlite::Result<Vec<Kinds>> {
+    let mut kinds: Vec<Kinds> = (0..columns).map(|_| Kinds::default()).collect();
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        match row.get_ref(0)? {
-            ValueRef::Null => {}
-            ValueRef::Integer(_) => kinds.integers = true,
-            ValueRef::Real(real) => {
-                kinds.reals = true;
-                match needed_scale(real) {
-                    Some(scale) => kinds.scale = kinds.scale.max(scale),
-                    None => kinds.inexact = true,
-                }
-            }
-            ValueRef::Text(_) => kinds.texts = true,
-            ValueRef::Blob(_) => kinds.blobs = true,
+        for (at, kinds) in kinds.iter_mut().enumerate() {
+            kinds.add(row.get_ref(at)?);
         }
     }
     Ok(kinds)
