@@ -5,8 +5,8 @@
 
 use arrow::datatypes::DataType;
 use junto_connector::capabilities::{KeySupport, TextComparison};
-use junto_connector::expr::{ArithmeticOp, CompareOp};
-use junto_connector::plan::RelationColumn;
+use junto_connector::expr::{AggregateFunction, ArithmeticOp, CompareOp};
+use junto_connector::plan::{JoinKind, RelationColumn};
 use junto_connector::{Capabilities, Expr, Function, Literal, Operation, Support, TypeClass};
 use junto_connector_sql::can_express;
 
@@ -68,6 +68,17 @@ pub(crate) fn capabilities(utf8: bool) -> Capabilities {
     declared.filter = true;
     declared.project = true;
     declared.limit = true;
+    declared.sort = true;
+    declared.distinct = true;
+    declared.union_all = true;
+    declared.joins = vec![JoinKind::Inner, JoinKind::Left, JoinKind::Right, JoinKind::LeftSemi, JoinKind::LeftAnti];
+    declared.aggregates = vec![
+        AggregateFunction::CountRows,
+        AggregateFunction::Count,
+        AggregateFunction::Sum,
+        AggregateFunction::Min,
+        AggregateFunction::Max,
+    ];
     declared.keys = Some(KeySupport { types: values.to_vec(), max_per_query: KEYS_PER_QUERY, composite: true });
     declared.max_statement_bytes = LONGEST_STATEMENT;
     declared
@@ -94,7 +105,6 @@ fn is_faithful(expr: &Expr, types: &[DataType]) -> bool {
             list.iter().all(|literal| !matches!(literal, Literal::Float(value) if *value == 0.0))
         }
         Expr::Cast { expr, to } => is_exact_cast(&expr.data_type(types), to),
-        // Arrow wraps or fails where PostgreSQL widens.
         // PostgreSQL widens where Arrow fails: only results that cannot overflow, or overflow alike, are the same.
         Expr::Arithmetic { data_type, .. } => match data_type {
             DataType::Decimal128(precision, _) => *precision < 38,

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use junto_connector::plan::RelationColumn;
 use junto_connector::{
-    BatchStream, Capabilities, Connector, Expr, Health, NativeRequest, NativeResult, OpenRequest, Privileges, Reaper,
-    RemoteId, RemotePlan, Result, SchemaInfo, Support, TableInfo, TableStatistics, TableSummary, check_plan,
+    BatchStream, Capabilities, Connector, Error, Expr, Health, NativeRequest, NativeResult, OpenRequest, Privileges,
+    Reaper, RemoteId, RemotePlan, Result, SchemaInfo, Support, TableInfo, TableStatistics, TableSummary, check_plan,
 };
 use junto_types::TableName;
 
@@ -48,7 +48,13 @@ impl PostgresConnector {
         let remote_id = settings.remote_id();
         let schema = settings.schema.clone();
         let pool = Pool::new(settings, reaper);
-        let rows = catalog_query(&pool, LOGIN, &[]).await?;
+        let limit = pool.settings().connect_timeout;
+        let unreachable = || Error::Unreachable {
+            host: pool.settings().host(),
+            reason: format!("no answer within {} ms", limit.as_millis()),
+        };
+        let asked = tokio::time::timeout(limit, catalog_query(&pool, LOGIN, &[])).await;
+        let rows = asked.map_err(|_| unreachable())??;
         let mut cells = rows.into_iter().next().unwrap_or_default().into_iter();
         let mut next = || cells.next().flatten().unwrap_or_default();
         let (current_schema, encoding) = (next(), next());

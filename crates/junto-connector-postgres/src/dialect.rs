@@ -130,18 +130,15 @@ impl Dialect for PostgresDialect {
     }
 
     fn aggregate(&self, call: &AggregateCall<'_>) -> Result<String> {
-        let argument = call.argument.map(|argument| match call.function {
-            AggregateFunction::Min | AggregateFunction::Max if is_text(&argument.data_type) => {
-                Operand { sql: forced(argument), ..argument.clone() }
-            }
-            _ if call.distinct && is_text(&argument.data_type) && !is_bytewise_equal(argument) => {
-                Operand { sql: forced(argument), ..argument.clone() }
-            }
-            _ => argument.clone(),
-        });
+        let argument = call.argument.map(|argument| Operand { sql: aggregated(call, argument), ..argument.clone() });
         let sql = standard::aggregate(&AggregateCall { argument: argument.as_ref(), ..call.clone() });
-        Ok(match call.function {
-            AggregateFunction::Sum => format!("CAST({sql} AS {})", self.type_name(call.data_type)?),
+        let extreme = matches!(call.function, AggregateFunction::Min | AggregateFunction::Max);
+        Ok(match call.data_type {
+            DataType::Boolean if extreme => format!("CAST({sql} AS boolean)"),
+            DataType::Binary if extreme => format!("decode({sql}, 'hex')"),
+            _ if call.function == AggregateFunction::Sum => {
+                format!("CAST({sql} AS {})", self.type_name(call.data_type)?)
+            }
             _ => sql,
         })
     }
@@ -217,6 +214,18 @@ pub(crate) fn is_canonical_uuid(text: &str) -> bool {
             8 | 13 | 18 | 23 => byte == b'-',
             _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
         })
+}
+
+/// The argument in a form that the aggregate exists for and in which it means what Junto means.
+fn aggregated(call: &AggregateCall<'_>, argument: &Operand) -> String {
+    let extreme = matches!(call.function, AggregateFunction::Min | AggregateFunction::Max);
+    match &argument.data_type {
+        text if is_text(text) && (extreme || (call.distinct && !is_bytewise_equal(argument))) => forced(argument),
+        // There is no min(boolean), and no min(bytea) before version 18; hexadecimal keeps the order of the bytes.
+        DataType::Boolean if extreme => format!("{}::integer", argument.sql),
+        DataType::Binary if extreme => format!("encode({}, 'hex') COLLATE \"C\"", argument.sql),
+        _ => argument.sql.clone(),
+    }
 }
 
 /// The operand as text, as it is read.

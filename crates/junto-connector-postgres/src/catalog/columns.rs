@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use arrow::datatypes::DataType;
-use junto_connector::{ColumnInfo, Result, TableKind, TextSemantics};
+use junto_connector::{ColumnInfo, Error, Result, TableKind, TextSemantics};
 use junto_connector_sql::Dialect;
 use junto_types::TableName;
 use serde::Deserialize;
@@ -141,7 +141,12 @@ pub(super) async fn sample_scales(
     let maxima: Vec<String> = quoted.iter().map(|name| format!("max(scale({name}))")).collect();
     let (maxima, quoted, from) = (maxima.join(", "), quoted.join(", "), PostgresDialect.table(table));
     let sql = format!("select {maxima} from (select {quoted} from {from} limit {SAMPLE_ROWS}) sample");
-    let rows = catalog_query(pool, &sql, &[]).await?;
+    let rows = match catalog_query(pool, &sql, &[]).await {
+        Ok(rows) => rows,
+        // A login that may see the table and not its rows can still look at the columns.
+        Err(Error::PermissionDenied { .. }) => return Ok(HashMap::new()),
+        Err(error) => return Err(error),
+    };
     let found = rows.into_iter().next().unwrap_or_default();
     let scale =
         |(name, scale): (&str, Option<String>)| Some((name.to_owned(), scale?.parse().ok().filter(|s| *s <= 76)?));

@@ -22,11 +22,30 @@ pub(crate) enum Access {
     Write,
 }
 
+/// How often a server looks whether we are still there while it works, so that a query ends with a killed Junto.
+const CHECK_CLIENT: (&str, &str) = ("client_connection_check_interval", "500ms");
+
 /// Connects and logs in. The caller bounds the time.
+///
+/// Servers before version 14, some platforms and poolers refuse [`CHECK_CLIENT`]; they are asked again without it.
 pub(crate) async fn login(settings: &Settings, access: Access) -> Result<Session, WireError> {
+    match attempt(settings, access, Some(CHECK_CLIENT)).await {
+        Err(WireError::Server(error)) if matches!(error.code.as_str(), "42704" | "22023" | "08P01") => {
+            attempt(settings, access, None).await
+        }
+        outcome => outcome,
+    }
+}
+
+async fn attempt(
+    settings: &Settings,
+    access: Access,
+    more: Option<(&'static str, &str)>,
+) -> Result<Session, WireError> {
     let (socket, encrypted) = open(settings).await?;
     let mut session = Session::new(socket);
-    let parameters = start_up(settings, access);
+    let mut parameters = start_up(settings, access);
+    parameters.extend(more.map(|(name, value)| (name, value.to_owned())));
     session.append(|out| frontend::startup_message(parameters.iter().map(|(n, v)| (*n, v.as_str())), out))?;
     session.flush().await?;
     authenticate(&mut session, settings, encrypted).await?;
