@@ -109,8 +109,23 @@ fn run(stage: &Stage, script: &Script, source: Option<String>) -> Result<(), Fai
         let database = Database::new(Arc::clone(engine), source.clone());
         async move { Ok(database) }
     });
-    let ran = stage.runtime.block_on(runner.run_file_async(&script.path));
-    ran.map_err(|error| error.display(false).to_string().into())
+    let records = sqllogictest::parse_file(&script.path).map_err(|error| error.to_string())?;
+    stage.runtime.block_on(run_all(&mut runner, records))
+}
+
+/// Runs every record, also after a failure, and lists what failed.
+async fn run_all<D, M>(runner: &mut Runner<D, M>, records: Vec<Record<DefaultColumnType>>) -> Result<(), Failed>
+where
+    D: AsyncDB<ColumnType = DefaultColumnType>,
+    M: MakeConnection<Conn = D>,
+{
+    let mut failures = Vec::new();
+    for record in records {
+        if let Err(error) = runner.run_async(record).await {
+            failures.push(error.display(false).to_string());
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n\n").into()) }
 }
 
 /// Writes the answers into the file.
@@ -158,22 +173,10 @@ fn ask_oracle(stage: &Stage, script: &Script) -> Result<(), Failed> {
         actual.len() == expected.len() && actual.iter().zip(expected).all(|(a, e)| same_row(a, e))
     });
     let records = sqllogictest::parse_file(&script.path).map_err(|error| error.to_string())?;
-    stage.runtime.block_on(async {
-        for record in records {
-            let asked = match &record {
-                Record::Query { expected, .. } => !matches!(expected, QueryExpect::Error(_)),
-                Record::Statement { .. } => false,
-                _ => true,
-            };
-            if asked {
-                runner
-                    .run_async(record)
-                    .await
-                    .map(|_: sqllogictest::RecordOutput<_>| ())
-                    .map_err(|error| error.display(false).to_string())?;
-            }
-        }
-        Ok::<(), String>(())
-    })?;
-    Ok(())
+    let asked = |record: &Record<DefaultColumnType>| match record {
+        Record::Query { expected, .. } => !matches!(expected, QueryExpect::Error(_)),
+        Record::Statement { .. } => false,
+        _ => true,
+    };
+    stage.runtime.block_on(run_all(&mut runner, records.into_iter().filter(asked).collect()))
 }
