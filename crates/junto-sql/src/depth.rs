@@ -14,6 +14,10 @@ pub(crate) const MAX_NESTING: usize = 200;
 const MAX_OPERATORS: usize = 1000;
 /// UNION, EXCEPT and INTERSECT of one query.
 const MAX_SET_OPERATIONS: usize = 500;
+/// Parentheses within parentheses after FROM or JOIN: where they do not fit, the parser takes 2ⁿ steps to say so.
+const MAX_NESTED_TABLES: usize = 16;
+/// CASE within CASE.
+const MAX_CASES: usize = 40;
 /// Chains of AND or OR up to this length stay as the parser built them.
 const UNBALANCED: usize = 32;
 
@@ -25,21 +29,33 @@ struct Level {
     /// The largest `operators` of this pair.
     deepest: usize,
     set_operations: usize,
+    /// Whether it stands where a table stands.
+    table: bool,
 }
 
 /// The place where the tree would become too deep, found before it is built.
 pub(crate) fn too_deep(tokens: &[TokenWithSpan]) -> Option<Location> {
     let mut outer = Vec::new();
     let mut level = Level::default();
+    let mut cases = 0_usize;
+    let mut tables = 0_usize;
+    let mut table_next = false;
     for token in tokens {
+        let table = std::mem::take(&mut table_next);
         match &token.token {
-            Token::Whitespace(_) => continue,
+            Token::Whitespace(_) => {
+                table_next = table;
+                continue;
+            }
             Token::LParen | Token::LBracket => {
                 outer.push(level);
-                level = Level::default();
+                level = Level { table, ..Level::default() };
+                tables += usize::from(table);
+                table_next = table;
             }
             Token::RParen | Token::RBracket => {
                 let inner = level;
+                tables -= usize::from(inner.table);
                 level = outer.pop().unwrap_or_default();
                 level.operators = level.operators.max(inner.deepest) + 1;
             }
@@ -56,16 +72,22 @@ pub(crate) fn too_deep(tokens: &[TokenWithSpan]) -> Option<Location> {
                 | Keyword::ELSE
                 | Keyword::ON
                 | Keyword::WHERE => level.operators = 0,
+                Keyword::FROM | Keyword::JOIN | Keyword::LATERAL => table_next = true,
                 Keyword::IS | Keyword::COLLATE | Keyword::AT | Keyword::LIKE | Keyword::IN | Keyword::BETWEEN => {
                     level.operators += 1;
                 }
+                // The parser recurses for each NOT and CASE, and hides it when that becomes too deep.
+                Keyword::NOT => level.operators += MAX_OPERATORS / MAX_NESTING,
+                Keyword::CASE => cases += 1,
+                Keyword::END => cases = cases.saturating_sub(1),
                 _ => {}
             },
             Token::Number(..) | Token::SingleQuotedString(_) | Token::Period => {}
             _ => level.operators += 1,
         }
         level.deepest = level.deepest.max(level.operators);
-        if level.deepest > MAX_OPERATORS || level.set_operations > MAX_SET_OPERATIONS {
+        let nested = cases > MAX_CASES || tables > MAX_NESTED_TABLES;
+        if nested || level.deepest > MAX_OPERATORS || level.set_operations > MAX_SET_OPERATIONS {
             return Some(token.span.start);
         }
     }

@@ -59,7 +59,8 @@ impl Dialect {
     /// The parser's rules for this family.
     pub(crate) fn parser_rules(self) -> &'static dyn sqlparser::dialect::Dialect {
         match self {
-            Dialect::Federated | Dialect::PostgreSql => &sqlparser::dialect::PostgreSqlDialect {},
+            Dialect::Federated => &crate::federated::FederatedRules,
+            Dialect::PostgreSql => &sqlparser::dialect::PostgreSqlDialect {},
             Dialect::MySql => &sqlparser::dialect::MySqlDialect {},
             Dialect::Sqlite => &sqlparser::dialect::SQLiteDialect {},
             Dialect::DuckDb => &sqlparser::dialect::DuckDbDialect {},

@@ -5,23 +5,28 @@
 //!
 //! The path of a statement: [`has_references`] decides whether it is federated at all, [`parse`] finds its references
 //! and reads it, [`check_aliases`] looks at its connections, [`Parsed::table_references`] says which tables' columns are
-//! needed.
+//! needed, and [`resolve`] binds every name.
 
 mod classify;
 mod depth;
 mod dialect;
 mod error;
+mod federated;
 mod lexer;
 mod lines;
+mod names;
 mod parse;
 mod reference;
+mod resolve;
 mod split;
 mod tables;
 
 pub use classify::{StatementKind, classify, classify_native};
 pub use dialect::Dialect;
 pub use error::{Error, Place, Result, UnknownConnection};
+pub use names::{FoldedColumn, folded_columns};
 pub use parse::{Parsed, parse, parse_within};
 pub use reference::{Part, Reference, blank, has_references, has_references_in, references, references_in};
+pub use resolve::{BoundTable, OutputNames, Resolved, TableColumn, TableColumns, WriteTarget, resolve};
 pub use split::{StatementText, split_statements};
 pub use tables::{TableReference, TableRole, check_aliases};

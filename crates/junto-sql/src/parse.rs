@@ -12,6 +12,10 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span as ParserSpan, Token, TokenWithSpan, Tokenizer};
 use std::collections::{HashMap, HashSet};
 
+/// What to do about an `@` that starts no reference.
+pub(crate) const REFERENCE_HINT: &str = "a reference is `@connection.table` without spaces; write other aliases in \
+                                         double quotes: `@\"my-conn\".table`";
+
 /// A federated statement and the text it came from.
 #[derive(Debug, Clone)]
 pub struct Parsed {
@@ -153,14 +157,32 @@ impl Problems<'_> {
     }
 
     fn syntax(&self, message: &str, at: Option<Location>) -> Error {
-        let place = self.place_at(at);
+        let complaint = message.strip_prefix("Expected").and_then(|rest| rest.rsplit_once(", found: "));
+        let complaint = complaint.map(|(expected, found)| (expected.trim_start_matches([':', ' ']), found));
+        let place = self.place_of_token(at, complaint.map(|(_, found)| found));
         let found = place.span.of(self.text);
-        let message = match message.strip_prefix("Expected: ").and_then(|rest| rest.rsplit_once(", found: ")) {
+        let message = match complaint {
             Some((expected, _)) if found.is_empty() => format!("expected {expected}, found the end of the statement"),
             Some((expected, _)) => format!("expected {expected}, found `{found}`"),
             None => lower_first(message),
         };
         Error::Syntax { message, place, hint: self.hint(found, place.span) }
+    }
+
+    /// As [`Self::place_at`], but for complaints about `token` that point to the token behind it.
+    fn place_of_token(&self, at: Option<Location>, token: Option<&str>) -> Place {
+        let place = self.place_at(at);
+        let Some(token) = token.filter(|token| *token != "EOF" && *token != place.span.of(self.text)) else {
+            return place;
+        };
+        match self.text[..place.span.start].rfind(token) {
+            Some(start)
+                if self.text[start + token.len()..place.span.start].trim_matches([' ', '@', '\n']).is_empty() =>
+            {
+                Place::new(self.text, Span::new(start, start + token.len()))
+            }
+            _ => place,
+        }
     }
 
     /// The token at `at`, or the end of the text.
@@ -186,11 +208,7 @@ impl Problems<'_> {
         ];
         let around = &self.text[..span.end.min(self.text.len())];
         if around.ends_with('@') || around[..span.start.min(around.len())].ends_with('@') {
-            return Some(
-                "a reference is `@connection.table` without spaces; write other aliases in double quotes: \
-                 `@\"my-conn\".table`"
-                    .into(),
-            );
+            return Some(REFERENCE_HINT.into());
         }
         if found.is_empty() {
             return Some("the statement ends too early: look for a missing parenthesis or expression".into());

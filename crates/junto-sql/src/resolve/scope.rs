@@ -1,0 +1,262 @@
+//! What names mean at one place of a statement: the relations of FROM clauses, innermost last, and their columns.
+
+use crate::names::{Fit, Written};
+
+/// A column that a relation offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Column {
+    /// Its field name in the engine.
+    pub(super) engine: String,
+    /// The name it is found by: the source's spelling, or what the statement made of it.
+    pub(super) name: String,
+    /// Whether `name` is a source's spelling, so that unquoted names find it whatever its case.
+    pub(super) from_source: bool,
+    /// What people see above it.
+    pub(super) shown: String,
+    /// Whether another column of its table differs only in case.
+    pub(super) variant: bool,
+    /// Whether its type is known to be a date.
+    pub(super) is_date: bool,
+}
+
+impl Column {
+    /// A column that the statement itself names.
+    pub(super) fn defined(name: impl Into<String>, shown: impl Into<String>) -> Self {
+        let name = name.into();
+        Self { engine: name.clone(), name, from_source: false, shown: shown.into(), variant: false, is_date: false }
+    }
+
+    pub(super) fn fit(&self, written: Written<'_>) -> Option<Fit> {
+        if self.name.is_empty() {
+            return None;
+        }
+        if self.from_source { written.fits_source(&self.name) } else { written.fits_defined(&self.name) }
+    }
+}
+
+/// One thing in a FROM clause.
+#[derive(Debug, Clone)]
+pub(super) struct Relation {
+    /// What the engine calls it; empty for a derived table without a name.
+    pub(super) engine: String,
+    /// The name it is found by.
+    pub(super) name: String,
+    /// Whether the statement gave that name.
+    pub(super) aliased: bool,
+    /// Whether another relation of this FROM clause goes by that name, so that it does not suffice.
+    pub(super) shared: bool,
+    /// The table it is, if of a source: connection, schema, table.
+    pub(super) table: Option<SourceTable>,
+    /// Its columns; unknown for table functions.
+    pub(super) columns: Option<Vec<Column>>,
+}
+
+/// The full name of a source's table.
+#[derive(Debug, Clone)]
+pub(super) struct SourceTable {
+    pub(super) connection: String,
+    pub(super) schema: Option<String>,
+    pub(super) table: String,
+}
+
+impl SourceTable {
+    fn full_name(&self) -> String {
+        let part = |name: &str| crate::names::reference_part(name);
+        let schema = self.schema.as_ref().map(|schema| format!("{}.", part(schema))).unwrap_or_default();
+        format!("@{}.{schema}{}", part(&self.connection), part(&self.table))
+    }
+}
+
+impl Relation {
+    /// How errors write it: short where that suffices.
+    pub(super) fn label(&self) -> String {
+        match &self.table {
+            Some(table) if self.shared && !self.aliased => table.full_name(),
+            _ => crate::names::reference_part(&self.name),
+        }
+    }
+
+    pub(super) fn fit(&self, written: Written<'_>) -> Option<Fit> {
+        if self.name.is_empty() {
+            return None;
+        }
+        if self.aliased { written.fits_defined(&self.engine) } else { written.fits_source(&self.name) }
+    }
+
+    /// The one column that `written` names.
+    pub(super) fn column(&self, written: Written<'_>) -> Result<Option<&Column>, Vec<String>> {
+        let mut hits = best(self.columns.iter().flatten().filter_map(|column| Some((column.fit(written)?, column))));
+        let one = hits.pop();
+        match one {
+            Some(column) if !hits.is_empty() || (column.variant && !written.quoted) => Err(self.alike(written)),
+            found => Ok(found),
+        }
+    }
+
+    /// The columns that `written` may mean, as errors list them.
+    fn alike(&self, written: Written<'_>) -> Vec<String> {
+        let columns = self.columns.iter().flatten().filter(|column| written.resembles(&column.name));
+        unique(columns.map(|column| {
+            let name = if column.variant { format!("\"{}\"", column.name) } else { column.name.clone() };
+            if self.name.is_empty() { name } else { format!("{}.{name}", self.label()) }
+        }))
+    }
+}
+
+/// The relations of one FROM clause.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scope {
+    pub(super) relations: Vec<Relation>,
+    /// Engine names of columns that USING or NATURAL made one.
+    pub(super) merged: Vec<String>,
+    /// Whether one of those joins may leave the left side's value NULL (RIGHT and FULL).
+    pub(super) outer_merge: bool,
+}
+
+/// What an unqualified name means.
+#[derive(Debug)]
+pub(super) enum Bare<'s> {
+    /// One column.
+    Column(&'s Column),
+    /// A column that joins made one, and the relations that have it.
+    Merged(Vec<(&'s Relation, &'s Column)>),
+    /// Nothing known, but some relation's columns are unknown.
+    Opaque,
+    /// Nothing.
+    Missing,
+}
+
+/// What a qualifier means.
+#[derive(Debug)]
+pub(super) enum Qualified<'s> {
+    /// This relation.
+    Relation(&'s Relation),
+    /// Nothing.
+    Missing,
+}
+
+impl Scope {
+    pub(super) fn is_opaque(&self) -> bool {
+        self.relations.iter().any(|relation| relation.columns.is_none())
+    }
+
+    /// The relations that a qualifier may mean: those found, or all of a name that several share.
+    fn rivals(&self, found: &[&Relation], table: Written<'_>) -> Vec<String> {
+        if !found.iter().any(|relation| relation.shared) {
+            return found.iter().map(|relation| relation.label()).collect();
+        }
+        self.relations.iter().filter(|relation| relation.fit(table).is_some()).map(Relation::label).collect()
+    }
+
+    fn bare(&self, written: Written<'_>) -> Result<Option<Bare<'_>>, Vec<String>> {
+        let mut hits = Vec::new();
+        for relation in &self.relations {
+            let columns = relation.columns.iter().flatten();
+            hits.extend(columns.filter_map(|column| Some((column.fit(written)?, (relation, column)))));
+        }
+        let hits = best(hits.into_iter());
+        match hits.as_slice() {
+            [] if self.is_opaque() => Ok(Some(Bare::Opaque)),
+            [] => Ok(None),
+            [(relation, column)] if column.variant && !written.quoted => Err(relation.alike(written)),
+            [(_, column)] => Ok(Some(Bare::Column(column))),
+            several if several.iter().all(|(_, column)| self.merged.contains(&column.engine)) => {
+                Ok(Some(Bare::Merged(hits)))
+            }
+            several => Err(unique(several.iter().flat_map(|(relation, _)| relation.alike(written)))),
+        }
+    }
+}
+
+/// Finds an unqualified column, from the innermost scope outwards; candidates if several fit.
+pub(super) fn find_bare<'s>(scopes: &'s [Scope], written: Written<'_>) -> Result<Bare<'s>, Vec<String>> {
+    for scope in scopes.iter().rev() {
+        if let Some(found) = scope.bare(written)? {
+            return Ok(found);
+        }
+    }
+    Ok(Bare::Missing)
+}
+
+/// Finds the relation that a qualifier (`alias`, `table` or `schema.table`) names; candidates if several fit.
+pub(super) fn find_relation<'s>(
+    scopes: &'s [Scope],
+    schema: Option<Written<'_>>,
+    table: Written<'_>,
+) -> Result<Qualified<'s>, Vec<String>> {
+    for scope in scopes.iter().rev() {
+        let fits = scope.relations.iter().filter_map(|relation| {
+            let Some(schema) = schema else { return Some((relation.fit(table)?, relation)) };
+            let source = relation.table.as_ref().filter(|_| !relation.aliased)?;
+            let fit = schema.fits_source(source.schema.as_ref()?)?;
+            Some((fit.min(table.fits_source(&source.table)?), relation))
+        });
+        match best(fits).as_slice() {
+            [] => {}
+            [relation] if !relation.shared => return Ok(Qualified::Relation(relation)),
+            several => return Err(scope.rivals(several, table)),
+        }
+    }
+    Ok(Qualified::Missing)
+}
+
+/// Finds the relation of a reference to a column (`@connection.table.column`); candidates if several fit.
+pub(super) fn find_source<'s>(
+    scopes: &'s [Scope],
+    connection: &str,
+    schema: Option<Written<'_>>,
+    table: Written<'_>,
+) -> Result<Qualified<'s>, Vec<String>> {
+    for scope in scopes.iter().rev() {
+        let fits = scope.relations.iter().filter_map(|relation| {
+            let source = relation.table.as_ref()?;
+            if source.connection.to_lowercase() != connection.to_lowercase() {
+                return None;
+            }
+            let fit = table.fits_source(&source.table)?;
+            let fit = match (schema, &source.schema) {
+                (None, _) => fit,
+                (Some(schema), Some(name)) => fit.min(schema.fits_source(name)?),
+                (Some(_), None) => return None,
+            };
+            Some((fit, relation))
+        });
+        let mut found = best(fits);
+        if found.iter().any(|relation| !relation.aliased) {
+            found.retain(|relation| !relation.aliased);
+        }
+        match found.as_slice() {
+            [] => {}
+            [relation] => return Ok(Qualified::Relation(relation)),
+            several => return Err(several.iter().map(|relation| relation.label()).collect()),
+        }
+    }
+    Ok(Qualified::Missing)
+}
+
+/// Each text once, in order.
+fn unique(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut found = Vec::new();
+    for text in texts {
+        if !found.contains(&text) {
+            found.push(text);
+        }
+    }
+    found
+}
+
+/// Those that fit best.
+fn best<T>(hits: impl Iterator<Item = (Fit, T)>) -> Vec<T> {
+    let mut found: Vec<T> = Vec::new();
+    let mut fit = Fit::IgnoringCase;
+    for (this, hit) in hits {
+        if this > fit {
+            found.clear();
+            fit = this;
+        }
+        if this == fit {
+            found.push(hit);
+        }
+    }
+    found
+}

@@ -1,0 +1,5 @@
+//! The language as its users meet it: what is a reference, what binds to what, and what the errors say.
+
+mod binding;
+mod references;
+mod statements;
