@@ -190,7 +190,7 @@ fn question(schema: &str, table: &str) -> String {
     .join(" UNION ALL ")
 }
 
-fn column(pool: &Arc<Pool>, table: &TableName, line: &Row) -> ColumnInfo {
+fn column(pool: &Arc<Pool>, table: &TableName, line: &[Option<String>]) -> ColumnInfo {
     let settings = &pool.settings().types;
     let (name, column_type) = (text(line, 1), text(line, 2));
     let collation = line.get(4).and_then(Option::as_deref);
@@ -271,14 +271,14 @@ fn kind(table_type: &str, engine: &str, create_options: &str) -> TableKind {
 }
 
 /// Views carry the word VIEW as their comment.
-fn comment(row: &Row, at: usize, kind: TableKind) -> Option<String> {
+fn comment(row: &[Option<String>], at: usize, kind: TableKind) -> Option<String> {
     Some(text(row, at)).filter(|comment| !comment.is_empty() && kind != TableKind::View)
 }
 
-fn text(row: &Row, at: usize) -> String {
+fn text(row: &[Option<String>], at: usize) -> String {
     row.get(at).cloned().flatten().unwrap_or_default()
 }
 
-fn number(row: &Row, at: usize) -> Option<u64> {
+fn number(row: &[Option<String>], at: usize) -> Option<u64> {
     row.get(at)?.as_ref()?.parse().ok()
 }

@@ -33,18 +33,21 @@ enum ZeroDateGuard {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MySqlDialect {
     guard: ZeroDateGuard,
-    /// Text columns are read in one collation: servers refuse a union of several.
+    /// Text columns are read as bytes: servers refuse a union of several collations.
     unifies_text: bool,
 }
 
 impl MySqlDialect {
     /// The dialect for a plan, with guards as far as the plan needs them.
     pub(crate) fn for_plan(plan: &RemotePlan, zero_dates_are_null: bool) -> Self {
-        let guard = match zero_dates_are_null {
-            false => ZeroDateGuard::Off,
-            true if !zero_dates::may_be_false_for_unknown(&plan.root) => ZeroDateGuard::Everywhere,
-            true if zero_dates::only_filters_and_chooses(&plan.root) => ZeroDateGuard::Conditions,
-            true => ZeroDateGuard::Values,
+        let guard = if !zero_dates_are_null {
+            ZeroDateGuard::Off
+        } else if !zero_dates::may_be_false_for_unknown(&plan.root) {
+            ZeroDateGuard::Everywhere
+        } else if zero_dates::only_filters_and_chooses(&plan.root) {
+            ZeroDateGuard::Conditions
+        } else {
+            ZeroDateGuard::Values
         };
         Self { guard, unifies_text: has_union(&plan.root) }
     }
@@ -96,31 +99,25 @@ fn is_text_literal(operand: &Operand) -> bool {
     operand.source_type.is_none() && (operand.sql.starts_with('\'') || operand.sql.starts_with("_utf8mb4 X'"))
 }
 
-fn collation(operand: &Operand) -> Option<&str> {
-    operand.source_type.as_deref()?.split_once(COLLATE).map(|(_, collation)| collation)
+fn collation(source_type: Option<&str>) -> Option<&str> {
+    source_type?.split_once(COLLATE).map(|(_, collation)| collation)
 }
 
-fn character_set(operand: &Operand) -> Option<&str> {
-    collation(operand).map(|collation| collation.split('_').next().unwrap_or_default())
-}
-
-/// Whether the text is stored in a character set other than UTF-8 or a part of it.
-fn needs_conversion(operand: &Operand) -> bool {
-    character_set(operand).is_some_and(|set| !matches!(set, "utf8mb4" | "utf8mb3" | "utf8" | "ascii" | "uca1400"))
+fn character_set(source_type: Option<&str>) -> Option<&str> {
+    collation(source_type).map(|collation| collation.split('_').next().unwrap_or_default())
 }
 
 /// Whether the column's character set has every character of the literals. The server refuses to compare a column with
 /// text that it cannot convert.
 fn can_hold(column: &Operand, literals: &str) -> bool {
-    character_set(column) == Some("utf8mb4") || (literals.is_ascii() && !literals.contains("_utf8mb4 X'"))
+    character_set(column.source_type.as_deref()) == Some("utf8mb4")
+        || (literals.is_ascii() && !literals.contains("_utf8mb4 X'"))
 }
 
-/// Text in a character set that has every character.
+/// Text in a character set that has every character, also where the server has only its bytes.
 fn converted(operand: &Operand) -> Operand {
-    match is_text(operand) {
-        true => Operand { sql: format!("CONVERT({} USING utf8mb4)", operand.sql), ..operand.clone() },
-        false => operand.clone(),
-    }
+    let sql = if is_text(operand) { format!("CONVERT({} USING utf8mb4)", operand.sql) } else { operand.sql.clone() };
+    Operand { sql, ..operand.clone() }
 }
 
 /// The text's UTF-8 bytes, which compare, sort and group as Junto does.
@@ -130,11 +127,21 @@ fn bytes_of(operand: &Operand) -> String {
         operand.sql.clone()
     } else if operand.text == TextSemantics::Opaque {
         format!("CAST(CAST({} AS CHAR) AS BINARY)", operand.sql)
-    } else if needs_conversion(operand) {
-        format!("CAST(CONVERT({} USING utf8mb4) AS BINARY)", operand.sql)
     } else {
-        format!("CAST({} AS BINARY)", operand.sql)
+        forced_bytes(&operand.sql, operand.source_type.as_deref())
     }
+}
+
+/// The UTF-8 bytes of a text; what is stored in another character set is converted first.
+fn forced_bytes(sql: &str, source_type: Option<&str>) -> String {
+    match character_set(source_type) {
+        None | Some("utf8mb4" | "utf8mb3" | "utf8" | "ascii") => format!("CAST({sql} AS BINARY)"),
+        Some(_) => format!("CAST(CONVERT({sql} USING utf8mb4) AS BINARY)"),
+    }
+}
+
+fn as_bytes(operand: &Operand) -> Operand {
+    Operand { sql: bytes_of(operand), ..operand.clone() }
 }
 
 fn symbol(op: CompareOp) -> &'static str {
@@ -187,7 +194,7 @@ impl Dialect for MySqlDialect {
 
     fn scan_column(&self, column: &ScanColumn, qualified: &str) -> String {
         if self.unifies_text && column.source_type.contains(COLLATE) {
-            return format!("CONVERT({qualified} USING utf8mb4)");
+            return forced_bytes(qualified, Some(&column.source_type));
         }
         match self.guard {
             ZeroDateGuard::Off | ZeroDateGuard::Conditions => qualified.to_owned(),
@@ -262,20 +269,35 @@ impl Dialect for MySqlDialect {
     }
 
     fn function(&self, function: Function, args: &[Operand], _data_type: &DataType) -> Result<String> {
-        match (function, args) {
-            (Function::OctetLength, [text]) => Ok(format!("OCTET_LENGTH({})", bytes_of(text))),
-            _ => Ok(standard::function(function, args)),
-        }
+        let prepared: Vec<Operand> = match function {
+            // By characters, not bytes.
+            Function::CharLength | Function::Substring => args.iter().map(converted).collect(),
+            // Operands of one kind, whatever their collations.
+            _ => args.iter().map(as_bytes).collect(),
+        };
+        Ok(standard::function(function, &prepared))
+    }
+
+    fn case(
+        &self,
+        branches: &[(String, Operand)],
+        otherwise: Option<&Operand>,
+        _data_type: &DataType,
+    ) -> Result<String> {
+        let branches: Vec<_> = branches.iter().map(|(when, then)| (when.clone(), as_bytes(then))).collect();
+        Ok(standard::case(&branches, otherwise.map(as_bytes).as_ref()))
     }
 
     fn aggregate(&self, call: &AggregateCall<'_>) -> Result<String> {
         let compares = call.distinct || matches!(call.function, AggregateFunction::Min | AggregateFunction::Max);
         let argument = call.argument.map(|argument| {
-            let sql = match compares {
+            let sql = if !compares {
+                argument.sql.clone()
+            } else if is_bits(argument) {
                 // MariaDB delivers the least of bits as the digits of a number, under the type of bits.
-                true if is_bits(argument) => format!("({} + 0)", argument.sql),
-                true => bytes_of(argument),
-                false => argument.sql.clone(),
+                format!("({} + 0)", argument.sql)
+            } else {
+                bytes_of(argument)
             };
             Operand { sql, ..argument.clone() }
         });
@@ -335,7 +357,8 @@ impl Dialect for MySqlDialect {
 /// and it holds whenever the bytes are equal.
 fn may_use_index(column: &Operand, other: &Operand) -> bool {
     let is_column = column.raw && column.source_type.is_some() && column.text == TextSemantics::Loose;
-    let same_collation = collation(column).is_some() && collation(column) == collation(other);
+    let collation_of = |operand: &Operand| collation(operand.source_type.as_deref()).map(str::to_owned);
+    let same_collation = collation_of(column).is_some() && collation_of(column) == collation_of(other);
     is_column && ((is_text_literal(other) && can_hold(column, &other.sql)) || (other.raw && same_collation))
 }
 

@@ -80,7 +80,10 @@ impl Pool {
         let was_idle = waiting.is_some();
         let idle = match waiting {
             Some(idle) => idle,
-            None => self.open(session).await?,
+            None => {
+                self.make_room();
+                self.open(session).await?
+            }
         };
         let mut lease = Lease { pool: Arc::clone(self), idle: Some(idle), was_idle, permit: Some(permit) };
         if was_idle && matches!(session, Session::Native { .. }) {
@@ -169,6 +172,15 @@ impl Pool {
                 return Some(idle);
             }
         }
+    }
+
+    /// Closes connections that wait, oldest first, until one more fits the limit. The caller holds a permit for it.
+    fn make_room(&self) {
+        let in_use = self.max_connections.saturating_sub(self.permits.available_permits());
+        let mut waiting = self.idle.lock();
+        let surplus = (waiting.len() + in_use).saturating_sub(self.max_connections);
+        let count = surplus.min(waiting.len());
+        waiting.drain(..count);
     }
 
     async fn open(&self, session: Session) -> Result<Idle> {

@@ -7,6 +7,9 @@ use super::RowFormat;
 use super::number::unsigned;
 use crate::wire::{Cursor, WireColumn, malformed};
 
+/// Days in the largest TIME, 838:59:59.
+const MOST_DAYS: u32 = 34;
+
 /// How a column's cells are written in the binary form; in the text form all but bits are plain bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CellKind {
@@ -124,7 +127,7 @@ fn moment(cursor: &mut Cursor<'_>, has_time: bool) -> Result<Moment> {
         moment.micros = clock(hour.into(), minute, second)?;
     }
     if length >= 11 {
-        moment.micros += i64::from(cursor.u32()?);
+        moment.micros += fraction(cursor)?;
     }
     if matches!(length, 0 | 4 | 7 | 11) { Ok(moment) } else { Err(malformed("a date of an unknown length")) }
 }
@@ -139,10 +142,21 @@ fn time(cursor: &mut Cursor<'_>) -> Result<i64> {
     }
     let is_negative = cursor.u8()? != 0;
     let days = cursor.u32()?;
+    if days > MOST_DAYS {
+        return Err(malformed("a time beyond the range of its type"));
+    }
     let [hour, minute, second] = cursor.array()?;
-    let fraction = if length == 12 { cursor.u32()? } else { 0 };
-    let micros = i64::from(days) * 86_400_000_000 + clock(hour.into(), minute, second)? + i64::from(fraction);
+    let fraction = if length == 12 { fraction(cursor)? } else { 0 };
+    let micros = i64::from(days) * 86_400_000_000 + clock(hour.into(), minute, second)? + fraction;
     Ok(if is_negative { -micros } else { micros })
+}
+
+/// Microseconds of a second.
+fn fraction(cursor: &mut Cursor<'_>) -> Result<i64> {
+    match cursor.u32()? {
+        micros @ 0..1_000_000 => Ok(micros.into()),
+        _ => Err(malformed("a fraction of a second that is more than one")),
+    }
 }
 
 /// Microseconds of a time of day.

@@ -77,6 +77,18 @@ fn nothing_is_lost_silently() {
     assert!(!refused(ColumnType::MYSQL_TYPE_TIME, DataType::Interval(IntervalUnit::MonthDayNano), b"-838:59:59"));
 }
 
+#[test]
+fn times_beyond_their_type_are_refused() {
+    let columns = [(ColumnType::MYSQL_TYPE_TIME, DataType::Interval(IntervalUnit::MonthDayNano))];
+    for (days, fraction) in [(u32::MAX, 0), (0, u32::MAX)] {
+        let mut row = vec![0, 0, 12, 0];
+        row.extend_from_slice(&days.to_le_bytes());
+        row.extend_from_slice(&[0, 0, 0]);
+        row.extend_from_slice(&u32::to_le_bytes(fraction));
+        assert!(decoder(&columns, RowFormat::Binary, ZeroDates::Null).append(&row).is_err());
+    }
+}
+
 fn any_column() -> impl Strategy<Value = (ColumnType, DataType)> {
     let wires = proptest::sample::select(vec![
         ColumnType::MYSQL_TYPE_TINY,

@@ -39,7 +39,7 @@ impl Plugin {
             b"mysql_native_password" => Ok(Plugin::Native),
             b"caching_sha2_password" => Ok(Plugin::CachingSha2),
             b"client_ed25519" => Ok(Plugin::Ed25519),
-            b"mysql_clear_password" | b"dialog" => Ok(Plugin::Clear),
+            b"mysql_clear_password" => Ok(Plugin::Clear),
             other => {
                 let name = String::from_utf8_lossy(&other[..other.len().min(64)]).into_owned();
                 Err(refused(user, &format!("the server asks for the plugin `{name}`, which Junto does not have")))

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringViewArray};
 use arrow_schema::{DataType, Field, Schema};
 use junto_connector::expr::CompareOp;
-use junto_connector::{Connector, Expr, Keys, Literal, Support};
+use junto_connector::plan::{Output, Relation};
+use junto_connector::{Connector, Expr, Function, Keys, Literal, Support};
+use junto_testkit::conformance::plans;
 use junto_testkit::{mariadb, require};
 
 use crate::support::{connect, filtered, first_column, read, scan};
@@ -73,6 +75,28 @@ async fn text_is_compared_byte_by_byte() {
         let found = ids(connector.as_ref(), "t", predicate.clone()).await;
         assert_eq!(found, expected, "{predicate:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn characters_are_counted_above_groups_and_unions() {
+    let server = require!(mariadb::shared());
+    let connector = connect(server, "counted", TEXTS, "").await;
+    let table = connector.table(None, "t").await.expect("the table exists");
+    let length = |column| Expr::Function {
+        function: Function::CharLength,
+        args: vec![Expr::Column(column)],
+        data_type: DataType::Int32,
+    };
+    let latin = plans::scan(&table, &["b"]);
+    let grouped = plans::aggregate(latin.clone(), vec![plans::column(0)], Vec::new());
+    let both = Relation::UnionAll { inputs: vec![latin, plans::scan(&table, &["a"])] };
+    let lengths = async |input: Relation| {
+        let outputs = vec![Output { name: "n".into(), expr: length(0), data_type: DataType::Int32, nullable: true }];
+        let plan = Relation::Project { input: Box::new(input), outputs };
+        first_column(&read(connector.as_ref(), plan, None).await.expect("a read"))
+    };
+    assert_eq!(lengths(grouped).await, ["1", "1", "1", "1", "1", "3", "∅"]);
+    assert_eq!(lengths(both).await.join(" "), "1 1 1 1 1 2 3 3 3 3 3 4 ∅ ∅");
 }
 
 #[tokio::test(flavor = "multi_thread")]
