@@ -47,7 +47,7 @@ pub(crate) async fn native(pool: &Pool, request: NativeRequest) -> Result<Native
             Err(error) if lease.reused && error.is_farewell() => continue,
             Err(error) => return Err(refused(lease, error, &statement, &request.context, afterwards).await),
         };
-        let started = within(deadline, execute(lease.session(), &columns)).await?;
+        let started = within(deadline, execute(lease.session(), columns.as_deref().unwrap_or_default())).await?;
         if let Err(error) = started {
             return Err(refused(lease, error, &statement, &request.context, afterwards).await);
         }
@@ -66,10 +66,10 @@ async fn refused(
     context: &StatementContext,
     afterwards: Afterwards,
 ) -> Error {
-    if let WireError::Server(_) = error {
-        if let Ok(Ok(())) = within(context.deadline, lease.session().settle()).await {
-            finish(lease, afterwards).await;
-        }
+    if matches!(error, WireError::Server(_))
+        && let Ok(Ok(())) = within(context.deadline, lease.session().settle()).await
+    {
+        finish(lease, afterwards).await;
     }
     error.of(statement.origin())
 }
@@ -100,8 +100,7 @@ async fn prepare(session: &mut Session, text: &str, read_only: bool) -> Result<O
     Ok(columns)
 }
 
-async fn execute(session: &mut Session, columns: &Option<Vec<Column>>) -> Result<(), WireError> {
-    let columns = columns.as_deref().unwrap_or_default();
+async fn execute(session: &mut Session, columns: &[Column]) -> Result<(), WireError> {
     let binary: Vec<bool> =
         columns.iter().map(|column| column.read_as.as_ref().is_none_or(|read_as| read_as.binary)).collect();
     session.execute_prepared(&Bind { parameters: &[], binary: &binary })?;

@@ -87,9 +87,11 @@ impl Rows {
         let columns: Vec<ArrayRef> = self.columns.iter_mut().map(|column| column.finish()).collect();
         for (field, column) in self.schema.fields().iter().zip(&columns) {
             if !field.is_nullable() && column.null_count() > 0 {
-                return Err(Error::StaleCatalog {
-                    table: field.name().clone(),
-                    reason: "a column that was NOT NULL holds NULL".into(),
+                return Err(Error::Decode {
+                    column: field.name().clone(),
+                    row: None,
+                    reason: "holds NULL although the source declared it NOT NULL".into(),
+                    hint: None,
                 });
             }
         }
