@@ -36,7 +36,7 @@ pub(crate) fn capabilities(utf16: bool) -> Capabilities {
         .with(&[Operation::InList, Operation::Literal], &compared, Support::Exact)
         .with(&[Operation::Literal], &[TypeClass::Boolean], Support::Exact)
         .with(&[Operation::IsNull], &TypeClass::ALL, Support::Exact)
-        .with(&[Operation::Like], &[TypeClass::Text], Support::Exact)
+        .with(&[Operation::Like], &[TypeClass::Text], Support::Superset)
         .with(
             &[Operation::Case, Operation::Function(Function::Coalesce), Operation::Function(Function::NullIf)],
             computed,

@@ -21,6 +21,11 @@ impl Dialect for SqliteDialect {
     fn literal(&self, literal: &Literal) -> Result<String> {
         match literal {
             Literal::Boolean(value) => Ok(if *value { "1" } else { "0" }.into()),
+            // A NUL ends SQLite's statement; a function makes one.
+            Literal::Text(text) if text.contains('\0') => {
+                let parts: Vec<String> = text.split('\0').map(standard::text_literal).collect();
+                Ok(format!("({})", parts.join(" || char(0) || ")))
+            }
             other => standard::literal(self.name(), other),
         }
     }
@@ -52,20 +57,19 @@ impl Dialect for SqliteDialect {
     }
 
     /// GLOB is case-sensitive and counts characters, as Junto's LIKE; SQLite's own LIKE ignores the case of ASCII
-    /// letters. GLOB ends a text at its first NUL, so one is shown to it as another character that no pattern holds.
+    /// letters. GLOB ends a text at its first NUL: such a text is kept whatever the pattern, and Junto looks again.
     fn like(&self, tested: &Operand, like: LikePattern<'_>) -> Result<String> {
         if like.case_insensitive {
             return Err(self.unsupported("ILIKE"));
         }
         let glob = glob_pattern(like.pattern, like.escape);
-        if glob.len() > PATTERN_LIMIT || glob.contains(['\0', '\u{1}']) {
+        if glob.len() > PATTERN_LIMIT || glob.contains('\0') {
             return Err(self.unsupported("this LIKE pattern"));
         }
         let pattern = self.literal(&Literal::Text(glob))?;
         let not = if like.negated { "NOT " } else { "" };
         let text = &tested.sql;
-        let text = format!("CASE WHEN instr({text}, char(0)) THEN replace({text}, char(0), char(1)) ELSE {text} END");
-        Ok(format!("{text} {not}GLOB {pattern}"))
+        Ok(format!("{text} {not}GLOB {pattern} OR instr({text}, char(0))"))
     }
 
     fn limit(&self, skip: u64, fetch: Option<u64>) -> String {

@@ -1,9 +1,14 @@
 //! Types: declarations, edge values, values that do not fit, options.
 
-use junto_connector::{Connector, Error, TextSemantics};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
+use junto_connector::expr::CompareOp;
+use junto_connector::plan::Relation;
+use junto_connector::{Connector, Error, Expr, Keys, Literal, OpenRequest, TextSemantics};
 use junto_testkit::sqlite::File;
 
-use crate::support::{native, open, read};
+use crate::support::{collect, lines, native, open, read, request, scan};
 
 async fn types(connector: &dyn Connector, table: &str) -> Vec<String> {
     let info = connector.table(None, table).await.expect("the table is there");
@@ -232,6 +237,35 @@ async fn keys_indexes_views_and_generated_columns() {
     assert!(k.primary_key.is_empty(), "SQLite allows NULLs in it");
     let statistics = connector.statistics(&p.name).await.expect("statistics");
     assert_eq!(statistics.column("id").and_then(|column| column.distinct), Some(2));
+}
+
+/// Text with NUL inside, as a key and in conditions: compared whole by `=`, kept by LIKE.
+#[tokio::test]
+async fn text_with_nul_is_compared_whole() {
+    for encoding in ["UTF-8", "UTF-16be"] {
+        let file = File::create(&format!(
+            "PRAGMA encoding = '{encoding}'; CREATE TABLE t (c TEXT);
+             INSERT INTO t VALUES ('a' || char(0) || 'b'), ('a'), ('a' || char(0)), ('a' || char(1) || 'b'), ('')"
+        ));
+        let connector = open(&file, "").await;
+        let info = connector.table(None, "t").await.expect("found");
+        let count = async |request| {
+            let batches = collect(connector.as_ref(), request).await.expect("readable");
+            lines(&batches)
+        };
+        let values: ArrayRef = Arc::new(StringViewArray::from(vec!["a\0b"]));
+        let values = RecordBatch::try_from_iter([("c", values)]).expect("a batch");
+        let keys = Some(Keys { columns: vec![0], values, nulls: false });
+        assert_eq!(count(OpenRequest { keys, ..request(scan(&info), 10) }).await, ["a\0b"]);
+        let column = || Box::new(Expr::Column(0));
+        let like =
+            Expr::Like { expr: column(), pattern: "a_b".into(), escape: None, negated: false, case_insensitive: false };
+        let equal = Expr::compare(CompareOp::Eq, *column(), Expr::Literal(Literal::Text("a\0".into())));
+        for (predicate, expected) in [(like, vec!["a\0b", "a\0", "a\u{1}b"]), (equal, vec!["a\0"])] {
+            let plan = Relation::Filter { input: Box::new(scan(&info)), predicate };
+            assert_eq!(count(request(plan, 10)).await, expected, "{encoding}");
+        }
+    }
 }
 
 #[tokio::test]
