@@ -6,15 +6,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use arrow::datatypes::DataType;
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{LogicalPlan, TableSource};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use futures::future::join_all;
-use junto_connector::Connector;
+use junto_connector::{ColumnInfo, Connector};
 use junto_federation::{RemoteTable, RemoteTableSource, StatementSources};
-use junto_sql::{Parsed, StatementKind, TableReference};
+use junto_sql::{BoundTable, Parsed, Resolved, StatementKind, TableColumn, TableColumns, TableReference};
 use junto_types::Alias;
 
 use crate::catalog::CachedTable;
@@ -23,7 +24,6 @@ use crate::error::Error;
 use crate::language::{StatementContextProvider, statement_session};
 use crate::run::ResultColumn;
 use crate::settings::{StatementOptions, Strategy};
-use crate::shim::TableColumns;
 
 /// Decisions that a second attempt at a statement changes.
 #[derive(Debug, Clone, Copy)]
@@ -78,12 +78,8 @@ pub(crate) async fn compile(
     let found = find_tables(shared, &references).await?;
     check_kinds(shared, &found)?;
 
-    let columns: Vec<TableColumns> = references
-        .iter()
-        .zip(&found)
-        .map(|(reference, found)| table_columns(reference, found))
-        .collect();
-    let resolved = crate::shim::resolve(&parsed, &columns)?;
+    let columns: Vec<TableColumns> = found.iter().map(table_columns).collect();
+    let resolved = junto_sql::resolve(&parsed, &columns, &shared.connections.aliases())?;
 
     let connectors = found.iter().map(|found| (found.alias.clone(), Arc::clone(&found.connector)));
     let deadline = options.limits.timeout.map(|timeout| started + timeout);
@@ -205,22 +201,26 @@ fn at(error: Error, place: junto_types::Span) -> Error {
     }
 }
 
-fn table_columns(reference: &TableReference, found: &Found) -> TableColumns {
+fn table_columns(found: &Found) -> TableColumns {
     let info = &found.table.info;
+    let column = |column: &ColumnInfo| TableColumn {
+        name: column.name.clone(),
+        is_date: column.data_type == DataType::Date32,
+    };
     TableColumns {
-        reference: reference.reference,
-        connection: found.alias.clone(),
-        table: info.name.clone(),
-        columns: info.columns.iter().map(|column| column.name.clone()).collect(),
+        connection: found.alias.to_string(),
+        schema: info.name.schema.clone(),
+        table: info.name.table.clone(),
+        columns: info.columns.iter().map(column).collect(),
     }
 }
 
-fn table_sources(resolved: &crate::shim::Resolved, found: &[Found]) -> HashMap<String, Arc<dyn TableSource>> {
-    let source = |bound: &crate::shim::BoundTable| {
-        let found = &found[bound.table];
+fn table_sources(resolved: &Resolved, found: &[Found]) -> HashMap<String, Arc<dyn TableSource>> {
+    let source = |bound: &BoundTable| {
+        let found = &found[bound.input];
         let info = &found.table.info;
         let names: Vec<String> = info.columns.iter().map(|column| column.name.clone()).collect();
-        let folded = crate::shim::folded_columns(&names);
+        let folded = junto_sql::folded_columns(&names);
         let names: Vec<String> = folded.into_iter().map(|column| column.name_in_engine).collect();
         let table = RemoteTable::new(
             found.alias.clone(),
@@ -235,7 +235,9 @@ fn table_sources(resolved: &crate::shim::Resolved, found: &[Found]) -> HashMap<S
     resolved.tables.iter().map(source).collect()
 }
 
-fn result_columns(plan: &LogicalPlan, resolved: &crate::shim::Resolved) -> Vec<ResultColumn> {
-    let fields = plan.schema().fields().iter();
-    fields.map(|field| ResultColumn::of(field, resolved.names.shown(field.name()))).collect()
+fn result_columns(plan: &LogicalPlan, resolved: &Resolved) -> Vec<ResultColumn> {
+    let fields = plan.schema().fields();
+    let names: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
+    let shown = resolved.names.shown(&names);
+    fields.iter().zip(shown).map(|(field, name)| ResultColumn::of(field, name)).collect()
 }

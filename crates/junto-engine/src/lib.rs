@@ -15,7 +15,6 @@ mod language;
 mod native;
 mod run;
 mod settings;
-mod shim;
 
 pub use connections::ConnectionSummary;
 pub use engine::{Engine, Validation};

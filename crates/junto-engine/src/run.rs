@@ -42,14 +42,13 @@ fn as_text<S: serde::Serializer>(data_type: &DataType, serializer: S) -> Result<
 }
 
 impl ResultColumn {
-    pub(crate) fn of(field: &Field, shown: Option<&str>) -> Self {
+    /// The column `field` of a plan, under the name people see.
+    pub(crate) fn of(field: &Field, shown: &str) -> Self {
         let metadata = |key: &str| field.metadata().get(key).cloned();
-        let name = shown.map(str::to_owned).or_else(|| metadata(field_metadata::NAME).filter(|name| {
-            // Metadata survives renaming; the source's spelling is shown only while the name is still the column's.
-            name.eq_ignore_ascii_case(field.name()) || name.to_lowercase() == *field.name()
-        }));
+        // Where nobody named the column, it still has the name of the source's column: in the source's spelling.
+        let spelling = metadata(field_metadata::NAME).filter(|name| name.to_lowercase() == shown);
         Self {
-            name: name.unwrap_or_else(|| field.name().clone()),
+            name: spelling.unwrap_or_else(|| shown.to_owned()),
             data_type: field.data_type().clone(),
             source_type: metadata(field_metadata::TYPE),
             connection: metadata(field_metadata::CONNECTION),
@@ -177,7 +176,7 @@ impl Run {
     ) -> Self {
         let column = |field: &Arc<Field>| ResultColumn {
             connection: Some(alias.to_string()),
-            ..ResultColumn::of(field, None)
+            ..ResultColumn::of(field, field.name())
         };
         let columns = answer.schema.fields().iter().map(column).collect();
         let reason = format!("the statement names no connection and goes to @{alias} as it is");
