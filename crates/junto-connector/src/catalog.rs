@@ -91,6 +91,14 @@ pub enum TextSemantics {
     Opaque,
 }
 
+impl TextSemantics {
+    /// What holds for values that come from either of two columns.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        if (self as u8) < (other as u8) { other } else { self }
+    }
+}
+
 /// A foreign key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForeignKey {

@@ -71,7 +71,7 @@ pub enum Relation {
     Distinct {
         input: Box<Relation>,
     },
-    /// Rows of all inputs; names and types are those of the first.
+    /// Rows of all inputs; names and types are those of the first. Text compares as loosely as that of any input.
     UnionAll {
         inputs: Vec<Relation>,
     },
@@ -183,7 +183,21 @@ impl Relation {
                 }));
                 columns
             }
-            Relation::UnionAll { inputs } => inputs.first().map(Relation::columns).unwrap_or_default(),
+            Relation::UnionAll { inputs } => {
+                let mut inputs = inputs.iter().map(Relation::columns);
+                let mut columns = inputs.next().unwrap_or_default();
+                for other in inputs {
+                    for (column, other) in columns.iter_mut().zip(other) {
+                        column.nullable |= other.nullable;
+                        // A filter above the union may be evaluated inside either input, with its collation.
+                        column.text = column.text.or(other.text);
+                        if column.source_type != other.source_type {
+                            column.source_type = None;
+                        }
+                    }
+                }
+                columns
+            }
         }
     }
 
@@ -228,6 +242,28 @@ impl Output {
             nullable: self.nullable,
             source_type: plain.and_then(|column| column.source_type.clone()),
             text: plain.map_or(TextSemantics::Binary, |column| column.text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(nullable: bool, source_type: &str, text: TextSemantics) -> Relation {
+        let source_type = source_type.into();
+        let column = ScanColumn { name: "c".into(), source_type, data_type: DataType::Utf8View, nullable, text };
+        Relation::Scan { table: TableName { schema: None, table: "t".into() }, columns: vec![column] }
+    }
+
+    #[test]
+    fn a_union_promises_only_what_every_input_does() {
+        let binary = scan(false, "TEXT", TextSemantics::Binary);
+        let loose = scan(true, "NTEXT", TextSemantics::Loose);
+        for inputs in [vec![binary.clone(), loose.clone()], vec![loose, binary]] {
+            let columns = Relation::UnionAll { inputs }.columns();
+            assert_eq!((columns[0].nullable, columns[0].text), (true, TextSemantics::Loose));
+            assert_eq!(columns[0].source_type, None);
         }
     }
 }
