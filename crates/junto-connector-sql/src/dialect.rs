@@ -89,7 +89,8 @@ pub trait Dialect: Debug + Send + Sync {
         standard::type_name(self.name(), data_type)
     }
 
-    /// A table column as it is read: `qualified` (such as `t0."id"`) or an expression over it (such as `t0."id"::text`).
+    /// A table column as it is read: `qualified` (such as `t0."id"`) or a call over it (such as `t0."id"::text`). NULL must
+    /// stay NULL: the column may be on the side of an outer join that is missing.
     fn scan_column(&self, _column: &ScanColumn, qualified: &str) -> String {
         qualified.to_owned()
     }

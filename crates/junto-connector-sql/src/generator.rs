@@ -5,14 +5,17 @@
 //! into derived tables. Tables get the aliases `t0`, `t1` …, columns `c0`, `c1` …; names of the user never become
 //! aliases, so nothing can clash.
 
-use junto_connector::expr::{CompareOp, Expr};
-use junto_connector::plan::{AggregateOutput, JoinKind, Output, Relation, RelationColumn, SortKey};
+mod groups;
+mod joins;
+
+use junto_connector::expr::Expr;
+use junto_connector::plan::{JoinKind, Output, Relation, RelationColumn, SortKey};
 use junto_connector::{Error, RemotePlan, Result, ScanColumn, TextSemantics};
 use junto_types::TableName;
 use uuid::Uuid;
 
-use crate::block::{Block, OrderKey, conjunction};
-use crate::dialect::{AggregateCall, Dialect, Operand};
+use crate::block::{Block, OrderKey};
+use crate::dialect::{Dialect, Operand};
 use crate::expression::{BlockColumn, Printer};
 use crate::keys::KeyValues;
 
@@ -96,7 +99,7 @@ impl Generator<'_> {
                 let block = self.relation(input)?;
                 Ok(self.distinct(block))
             }
-            Relation::UnionAll { inputs } => self.union_all(inputs),
+            Relation::UnionAll { inputs } => self.union_all(inputs, relation.columns()),
         }
     }
 
@@ -140,14 +143,8 @@ impl Generator<'_> {
         if block.is_limited() {
             block.order = order;
         }
-        let from = format!("({}) AS {alias}", block.select(self.dialect, &hidden));
-        let columns = block.columns.into_iter().enumerate().map(|(at, column)| BlockColumn {
-            info: column.info,
-            value: format!("{alias}.c{at}"),
-            compared: None,
-            plain: true,
-        });
-        let mut outer = Block::over(from, columns.collect());
+        let select = block.select(self.dialect, &hidden);
+        let mut outer = derived(&alias, &select, block.columns.into_iter().map(|column| column.info));
         outer.order = outer_order;
         outer
     }
@@ -214,110 +211,6 @@ impl Generator<'_> {
         })
     }
 
-    fn join(
-        &mut self,
-        left: Block,
-        right: Block,
-        kind: JoinKind,
-        on: &[(Expr, Expr)],
-        filter: Option<&Expr>,
-    ) -> Result<Block> {
-        // A condition on a side that keeps all its rows may wait until after the join; on the other side it may not.
-        let left_waits = matches!(kind, JoinKind::Inner | JoinKind::Left) || left.conditions.is_empty();
-        let right_waits = matches!(kind, JoinKind::Inner | JoinKind::Right) || right.conditions.is_empty();
-        let left_fits = left.holds_plain_rows() && left.all_columns_plain() && left_waits;
-        let right_fits = right.holds_plain_rows() && right.all_columns_plain() && right_waits && !right.joined;
-        let mut left = self.wrapped_unless(left, left_fits);
-        let right = self.wrapped_unless(right, right_fits);
-        let condition = self.join_condition(&left.columns, &right.columns, on, filter)?;
-        let from = match (kind, condition.is_empty()) {
-            (JoinKind::Inner, true) => format!("{} CROSS JOIN {}", left.from, right.from),
-            (_, true) => format!("{} {} JOIN {} ON 1 = 1", left.from, join_word(kind), right.from),
-            (_, false) => {
-                format!("{} {} JOIN {} ON {}", left.from, join_word(kind), right.from, conjunction(&condition))
-            }
-        };
-        left.columns.extend(right.columns);
-        left.conditions.extend(right.conditions);
-        let mut block = Block::over(from, left.columns);
-        block.joined = true;
-        block.conditions = left.conditions;
-        Ok(block)
-    }
-
-    fn exists(
-        &mut self,
-        left: Block,
-        right: Block,
-        on: &[(Expr, Expr)],
-        filter: Option<&Expr>,
-        word: &str,
-    ) -> Result<Block> {
-        let left_fits = left.holds_plain_rows() && left.all_columns_plain();
-        let right_fits = right.holds_plain_rows() && right.all_columns_plain();
-        let mut left = self.wrapped_unless(left, left_fits);
-        let mut right = self.wrapped_unless(right, right_fits);
-        let condition = self.join_condition(&left.columns, &right.columns, on, filter)?;
-        right.conditions.extend(condition);
-        right.columns.clear();
-        right.order.clear();
-        left.conditions.push(format!("{word} ({})", right.select(self.dialect, &[])));
-        Ok(left)
-    }
-
-    fn join_condition(
-        &self,
-        left: &[BlockColumn],
-        right: &[BlockColumn],
-        on: &[(Expr, Expr)],
-        filter: Option<&Expr>,
-    ) -> Result<Vec<String>> {
-        let (left_printer, right_printer) = (self.printer(left), self.printer(right));
-        let mut condition = Vec::new();
-        for (left, right) in on {
-            let (left, right) = (left_printer.compared(left)?, right_printer.compared(right)?);
-            condition.push(self.dialect.compare(CompareOp::Eq, &left, &right)?);
-        }
-        if let Some(filter) = filter {
-            let both: Vec<BlockColumn> = left.iter().chain(right).cloned().collect();
-            condition.push(self.printer(&both).condition(filter)?);
-        }
-        Ok(condition)
-    }
-
-    fn aggregate(&mut self, block: Block, groups: &[Output], aggregates: &[AggregateOutput]) -> Result<Block> {
-        let printer = self.printer(&block.columns);
-        let plain = groups.iter().all(|group| printer.uses_plain_columns_only(&group.expr))
-            && aggregates.iter().all(|output| {
-                let aggregate = &output.aggregate;
-                aggregate.argument.iter().chain(&aggregate.filter).all(|expr| printer.uses_plain_columns_only(expr))
-            });
-        let fits = block.holds_plain_rows() && plain;
-        let mut block = self.wrapped_unless(block, fits);
-        block.order.clear();
-        let input = std::mem::take(&mut block.columns);
-        let printer = self.printer(&input);
-        for group in groups {
-            let mut column = self.output(&input, group)?;
-            column.compared = None;
-            column.plain = false;
-            // A literal among the keys would be taken for a column's position, and adds nothing to them.
-            if !matches!(group.expr, Expr::Literal(_)) {
-                let key = self.dialect.group_key(&printer.value(&group.expr)?);
-                block.groups.push(key.key);
-                column.value = key.output;
-            }
-            block.columns.push(column);
-        }
-        for output in aggregates {
-            block.columns.push(aggregate_column(self.dialect, &printer, output)?);
-        }
-        // Without GROUP BY there would be a row even for no input; that is right only for a plan without groups.
-        block.having = (!groups.is_empty() && block.groups.is_empty()).then_some("COUNT(*) > 0");
-        block.grouped = true;
-        Ok(block)
-    }
-
     fn sort(&mut self, block: Block, keys: &[SortKey]) -> Result<Block> {
         let printer = self.printer(&block.columns);
         let fits = block.holds_plain_rows() && keys.iter().all(|key| printer.uses_plain_columns_only(&key.expr));
@@ -335,33 +228,7 @@ impl Generator<'_> {
         Ok(block)
     }
 
-    fn distinct(&mut self, block: Block) -> Block {
-        let fits = block.holds_plain_rows();
-        let mut block = self.wrapped_unless(block, fits);
-        block.order.clear();
-        let by_groups = {
-            let operands: Vec<Operand> = block.columns.iter().map(operand).collect();
-            !operands.is_empty() && self.dialect.distinct_by_groups(&operands)
-        };
-        if !by_groups {
-            block.distinct = true;
-            return block;
-        }
-        let plain = block.all_columns_plain();
-        let mut block = self.wrapped_unless(block, plain);
-        for column in &mut block.columns {
-            let key = self.dialect.group_key(&operand(column));
-            block.groups.push(key.key);
-            column.value = key.output;
-            column.compared = None;
-            column.plain = false;
-        }
-        block.grouped = true;
-        block
-    }
-
-    fn union_all(&mut self, inputs: &[Relation]) -> Result<Block> {
-        let mut columns = None;
+    fn union_all(&mut self, inputs: &[Relation], columns: Vec<RelationColumn>) -> Result<Block> {
         let mut selects = Vec::new();
         for input in inputs {
             let mut block = self.relation(input)?;
@@ -371,49 +238,23 @@ impl Generator<'_> {
             }
             block.order.clear();
             selects.push(block.select(self.dialect, &[]));
-            columns.get_or_insert(block.columns);
         }
-        let columns = columns.ok_or_else(|| Error::internal("a union without inputs"))?;
-        let alias = self.alias();
-        let columns = columns.into_iter().enumerate().map(|(at, column)| BlockColumn {
-            info: column.info,
-            value: format!("{alias}.c{at}"),
-            compared: None,
-            plain: true,
-        });
-        Ok(Block::over(format!("({}) AS {alias}", selects.join(" UNION ALL ")), columns.collect()))
+        if selects.is_empty() {
+            return Err(Error::internal("a union without inputs"));
+        }
+        Ok(derived(&self.alias(), &selects.join(" UNION ALL "), columns.into_iter()))
     }
 }
 
-fn aggregate_column(dialect: &dyn Dialect, printer: &Printer<'_>, output: &AggregateOutput) -> Result<BlockColumn> {
-    let aggregate = &output.aggregate;
-    let argument = aggregate.argument.as_ref().map(|expr| printer.value(expr)).transpose()?;
-    let filter = aggregate.filter.as_ref().map(|expr| printer.condition(expr)).transpose()?;
-    let value = dialect.aggregate(&AggregateCall {
-        function: aggregate.function,
-        argument: argument.as_ref(),
-        distinct: aggregate.distinct,
-        filter: filter.as_deref(),
-        data_type: &output.data_type,
-    })?;
-    let info = RelationColumn {
-        name: output.name.clone(),
-        data_type: output.data_type.clone(),
-        nullable: output.nullable,
-        source_type: None,
-        text: TextSemantics::Binary,
-    };
-    Ok(BlockColumn { info, value, compared: None, plain: false })
-}
-
-fn operand(column: &BlockColumn) -> Operand {
-    Operand {
-        sql: column.value.clone(),
-        data_type: column.info.data_type.clone(),
-        text: column.info.text,
-        source_type: column.info.source_type.clone(),
-        raw: false,
-    }
+/// A block over a subquery, whose columns are `c0`, `c1` ….
+fn derived(alias: &str, select: &str, columns: impl Iterator<Item = RelationColumn>) -> Block {
+    let columns = columns.enumerate().map(|(at, info)| BlockColumn {
+        info,
+        value: format!("{alias}.c{at}"),
+        compared: None,
+        plain: true,
+    });
+    Block::over(format!("({select}) AS {alias}"), columns.collect())
 }
 
 /// A limit over a limit is one limit.
@@ -425,13 +266,4 @@ fn limited(mut block: Block, skip: u64, fetch: Option<u64>) -> Block {
         (left, fetch) => left.or(fetch),
     };
     block
-}
-
-fn join_word(kind: JoinKind) -> &'static str {
-    match kind {
-        JoinKind::Left => "LEFT",
-        JoinKind::Right => "RIGHT",
-        JoinKind::Full => "FULL",
-        JoinKind::Inner | JoinKind::LeftSemi | JoinKind::LeftAnti => "INNER",
-    }
 }
