@@ -14,9 +14,10 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 
 use cells::{Cells, Spelling};
+pub(crate) use moments::write_date;
 pub(crate) use sink::Sink;
 pub(crate) use table::visible;
 
@@ -47,6 +48,11 @@ impl Format {
     /// Whether a second result may follow in the same output.
     pub(crate) fn holds_several_results(self) -> bool {
         !matches!(self, Format::Arrow | Format::Parquet)
+    }
+
+    /// Whether an empty line stands between two results.
+    pub(crate) fn separates_results(self) -> bool {
+        !matches!(self, Format::Jsonl | Format::JsonlArray)
     }
 
     /// Whether the output is for programs only.
@@ -88,12 +94,6 @@ pub(crate) fn writer<'a>(
         Format::Arrow => Box::new(binary::ArrowStream::new(sink, schema)?),
         Format::Parquet => Box::new(binary::Parquet::new(sink, schema)?),
     })
-}
-
-/// The engine's schema under the names that are shown.
-pub(crate) fn shown_schema<'a>(schema: &Schema, names: impl Iterator<Item = &'a str>) -> SchemaRef {
-    let rename = |(field, name): (&FieldRef, &str)| -> Field { field.as_ref().clone().with_name(name) };
-    Arc::new(Schema::new(schema.fields().iter().zip(names).map(rename).collect::<Vec<_>>()))
 }
 
 /// The columns of a batch, ready to be written.

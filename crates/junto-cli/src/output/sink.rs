@@ -33,6 +33,11 @@ impl Sink {
         Ok(Sink::File { part: File::create(&part_path)?, part_path, path: path.to_owned() })
     }
 
+    /// Whether rows go to standard output.
+    pub(crate) fn is_standard(&self) -> bool {
+        matches!(self, Sink::Standard(_))
+    }
+
     /// Makes the output final.
     pub(crate) fn commit(mut self) -> io::Result<()> {
         self.flush()?;

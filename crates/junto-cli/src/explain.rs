@@ -1,0 +1,39 @@
+//! `junto explain`: what runs where.
+
+use std::io::Write;
+
+use crate::arguments::ExplainArguments;
+use crate::failure::{Failure, Result};
+use crate::query;
+use crate::session::Session;
+
+/// Runs the command.
+pub(crate) async fn run(arguments: ExplainArguments) -> Result<()> {
+    let session = Session::open(&arguments.sources)?;
+    let outcome = explain(&arguments, &session).await;
+    session.engine.shutdown();
+    outcome
+}
+
+async fn explain(arguments: &ExplainArguments, session: &Session) -> Result<()> {
+    let text = query::read(Some(&arguments.sql), None)?;
+    let statement = text.trim().trim_end_matches(';');
+    let options = session.options(&arguments.statement);
+    if let Some(failure) = session.broken_connection(statement, &options) {
+        return Err(failure);
+    }
+    let explanation = session.engine.explain(statement, &options, arguments.analyze).await.map_err(|error| {
+        let place = error.span();
+        let failure = Failure::from(error);
+        match place {
+            Some(place) => failure.at(None, statement, place),
+            None => failure,
+        }
+    })?;
+    let text = if arguments.json {
+        serde_json::to_string_pretty(&explanation).expect("numbers and texts are JSON") + "\n"
+    } else {
+        explanation.to_string()
+    };
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| Failure::output(&error, "the plan"))
+}
