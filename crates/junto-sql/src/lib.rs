@@ -20,6 +20,7 @@ mod reference;
 mod resolve;
 mod split;
 mod tables;
+mod underline;
 
 pub use classify::{StatementKind, classify, classify_native};
 pub use dialect::Dialect;
@@ -30,3 +31,4 @@ pub use reference::{Part, Reference, blank, has_references, has_references_in, r
 pub use resolve::{BoundTable, OutputNames, Resolved, TableColumn, TableColumns, WriteTarget, resolve};
 pub use split::{StatementText, split_statements};
 pub use tables::{TableReference, TableRole, check_aliases};
+pub use underline::underline;

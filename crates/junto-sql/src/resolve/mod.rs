@@ -15,9 +15,9 @@ mod scope;
 use crate::names::engine_ident;
 use crate::parse::Parsed;
 use crate::parse::REFERENCE_HINT;
-use crate::tables::{TableReference, TableRole};
+use crate::tables::TableRole;
 use crate::{Error, Result};
-use junto_types::{Alias, Span};
+use junto_types::{Alias, Span, TableName};
 pub use output::OutputNames;
 use output::{Outputs, Role};
 use scope::{Column, Scope, SourceTable};
@@ -26,12 +26,12 @@ use sqlparser::ast::{CreateTable, Ident, Insert, ObjectName, ObjectNamePart, Sta
 /// What the resolver has to know of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableColumns {
-    /// Alias of the connection.
-    pub connection: String,
-    /// Schema in the source's spelling, also where the statement left it to the default.
-    pub schema: Option<String>,
-    /// Table in the source's spelling.
-    pub table: String,
+    /// [`TableReference::reference`](crate::TableReference::reference) of the occurrence.
+    pub reference: usize,
+    /// The connection.
+    pub connection: Alias,
+    /// The table in the source's spelling, with its schema also where the statement left that to the default.
+    pub table: TableName,
     /// Its columns, in their order; empty for a table that the statement creates.
     pub columns: Vec<TableColumn>,
 }
@@ -64,14 +64,14 @@ pub struct BoundTable {
     /// `__junto_t0`, `__junto_t1`, …
     pub name: String,
     /// Index into the tables given to [`resolve`]; the first occurrence of a table that is used several times.
-    pub input: usize,
+    pub table: usize,
 }
 
 /// Where an INSERT or CREATE TABLE AS writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteTarget {
     /// Index into the tables given to [`resolve`].
-    pub input: usize,
+    pub table: usize,
     /// Insert or create.
     pub role: TableRole,
     /// The columns listed, in the source's spelling; empty if none are listed.
@@ -80,13 +80,12 @@ pub struct WriteTarget {
 
 /// Binds every name of a statement to a table or column, or says why not.
 ///
-/// `tables` belong one to one to [`Parsed::table_references`]; `known` are the aliases in scope, for suggestions.
+/// `tables` holds one entry for each of [`Parsed::table_references`]; `known` are the aliases in scope, for suggestions.
 ///
 /// # Errors
 /// Names that mean nothing or several things, and what cannot run over several connections: with the place in the
 /// user's text.
 pub fn resolve(parsed: &Parsed, tables: &[TableColumns], known: &[Alias]) -> Result<Resolved> {
-    let references = parsed.table_references()?;
     let mut statement = parsed.statement().clone();
     let mut resolver = Resolver {
         parsed,
@@ -94,7 +93,6 @@ pub fn resolve(parsed: &Parsed, tables: &[TableColumns], known: &[Alias]) -> Res
         known,
         internal: Vec::new(),
         used: vec![false; parsed.references().len()],
-        references,
         scopes: Vec::new(),
         ctes: Vec::new(),
         generated: 0,
@@ -117,7 +115,6 @@ struct Resolver<'a> {
     parsed: &'a Parsed,
     tables: &'a [TableColumns],
     known: &'a [Alias],
-    references: Vec<TableReference>,
     /// Internal names given so far.
     internal: Vec<BoundTable>,
     /// By reference: whether it was met as a table or column.
@@ -167,13 +164,13 @@ impl Resolver<'_> {
         };
         let input = self.take_target(name)?;
         let columns = insert.columns.iter().map(|column| self.target_column(input, column)).collect::<Result<_>>()?;
-        self.target = Some(WriteTarget { input, role: TableRole::Insert, columns });
+        self.target = Some(WriteTarget { table: input, role: TableRole::Insert, columns });
         self.query(source, Role::Top)
     }
 
     fn create_table(&mut self, create: &mut CreateTable) -> Result<Outputs> {
         let input = self.take_target(&mut create.name)?;
-        self.target = Some(WriteTarget { input, role: TableRole::Create, columns: Vec::new() });
+        self.target = Some(WriteTarget { table: input, role: TableRole::Create, columns: Vec::new() });
         let query = create.query.as_mut().expect("only called for CREATE TABLE AS");
         self.query(query, Role::Top)
     }
@@ -204,8 +201,8 @@ impl Resolver<'_> {
         let Some(index) = idents.first().and_then(|first| self.parsed.reference_at(first)) else { return Ok(None) };
         self.used[index] = true;
         let reference = &self.parsed.references()[index];
-        let input = self.references.iter().position(|table| table.reference == index);
-        match input.filter(|input| *input < self.tables.len() && idents.len() == reference.parts.len()) {
+        let input = self.tables.iter().position(|table| table.reference == index);
+        match input.filter(|_| idents.len() == reference.parts.len()) {
             Some(input) => Ok(Some(input)),
             None => Err(Error::WrongParts {
                 reference: reference.span.of(self.parsed.text()).to_owned(),
@@ -219,13 +216,13 @@ impl Resolver<'_> {
     fn internal_table(&mut self, input: usize) -> String {
         let same = |other: usize| {
             let (a, b) = (&self.tables[input], &self.tables[other]);
-            a.connection.to_lowercase() == b.connection.to_lowercase() && a.schema == b.schema && a.table == b.table
+            a.connection == b.connection && a.table == b.table
         };
-        if let Some(bound) = self.internal.iter().find(|bound| same(bound.input)) {
+        if let Some(bound) = self.internal.iter().find(|bound| same(bound.table)) {
             return bound.name.clone();
         }
         let name = format!("__junto_t{}", self.internal.len());
-        self.internal.push(BoundTable { name: name.clone(), input });
+        self.internal.push(BoundTable { name: name.clone(), table: input });
         name
     }
 
@@ -244,15 +241,11 @@ impl Resolver<'_> {
         });
         scope::Relation {
             engine: String::new(),
-            name: table.table.clone(),
+            name: table.table.table.clone(),
             aliased: false,
             shared: false,
             columns: Some(columns.collect()),
-            table: Some(SourceTable {
-                connection: table.connection.clone(),
-                schema: table.schema.clone(),
-                table: table.table.clone(),
-            }),
+            table: Some(SourceTable { connection: table.connection.clone(), name: table.table.clone() }),
         }
     }
 

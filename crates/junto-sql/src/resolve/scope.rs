@@ -1,6 +1,7 @@
 //! What names mean at one place of a statement: the relations of FROM clauses, innermost last, and their columns.
 
 use crate::names::{Fit, Written};
+use junto_types::{Alias, TableName};
 
 /// A column that a relation offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,16 +55,15 @@ pub(super) struct Relation {
 /// The full name of a source's table.
 #[derive(Debug, Clone)]
 pub(super) struct SourceTable {
-    pub(super) connection: String,
-    pub(super) schema: Option<String>,
-    pub(super) table: String,
+    pub(super) connection: Alias,
+    pub(super) name: TableName,
 }
 
 impl SourceTable {
     fn full_name(&self) -> String {
         let part = |name: &str| crate::names::reference_part(name);
-        let schema = self.schema.as_ref().map(|schema| format!("{}.", part(schema))).unwrap_or_default();
-        format!("@{}.{schema}{}", part(&self.connection), part(&self.table))
+        let schema = self.name.schema.as_ref().map(|schema| format!("{}.", part(schema))).unwrap_or_default();
+        format!("@{}.{schema}{}", part(self.connection.as_str()), part(&self.name.table))
     }
 }
 
@@ -188,8 +188,8 @@ pub(super) fn find_relation<'s>(
         let fits = scope.relations.iter().filter_map(|relation| {
             let Some(schema) = schema else { return Some((relation.fit(table)?, relation)) };
             let source = relation.table.as_ref().filter(|_| !relation.aliased)?;
-            let fit = schema.fits_source(source.schema.as_ref()?)?;
-            Some((fit.min(table.fits_source(&source.table)?), relation))
+            let fit = schema.fits_source(source.name.schema.as_ref()?)?;
+            Some((fit.min(table.fits_source(&source.name.table)?), relation))
         });
         match best(fits).as_slice() {
             [] => {}
@@ -210,11 +210,11 @@ pub(super) fn find_source<'s>(
     for scope in scopes.iter().rev() {
         let fits = scope.relations.iter().filter_map(|relation| {
             let source = relation.table.as_ref()?;
-            if source.connection.to_lowercase() != connection.to_lowercase() {
+            if !source.connection.matches(connection) {
                 return None;
             }
-            let fit = table.fits_source(&source.table)?;
-            let fit = match (schema, &source.schema) {
+            let fit = table.fits_source(&source.name.table)?;
+            let fit = match (schema, &source.name.schema) {
                 (None, _) => fit,
                 (Some(schema), Some(name)) => fit.min(schema.fits_source(name)?),
                 (Some(_), None) => return None,

@@ -1,7 +1,7 @@
 //! What names bind to, and what the results are called.
 
 use junto_sql::{Error, Resolved, TableColumn, TableColumns, parse, resolve};
-use junto_types::{Alias, ErrorKind};
+use junto_types::{Alias, ErrorKind, TableName};
 
 /// The sources of these tests: connection, schema, table, columns; `:d` marks dates.
 const TABLES: &[(&str, &str, &str, &str)] = &[
@@ -16,15 +16,15 @@ const TABLES: &[(&str, &str, &str, &str)] = &[
     ("cased", "main", "Mixed", "Id id Name"),
 ];
 
-fn columns_of(connection: &str, schema: Option<&str>, table: &str) -> TableColumns {
+fn columns_of(reference: usize, connection: &str, schema: Option<&str>, table: &str) -> TableColumns {
     let found = TABLES.iter().find(|(c, s, t, _)| {
         c.eq_ignore_ascii_case(connection) && schema.is_none_or(|schema| s == &schema) && t.eq_ignore_ascii_case(table)
     });
     let (connection, schema, table, columns) = found.unwrap_or_else(|| panic!("no table {connection}.{table}"));
     TableColumns {
-        connection: (*connection).into(),
-        schema: Some((*schema).into()),
-        table: (*table).into(),
+        reference,
+        connection: Alias::new(*connection).expect("a valid alias"),
+        table: TableName::new(*schema, *table),
         columns: columns
             .split(' ')
             .map(|column| TableColumn { name: column.trim_end_matches(":d").into(), is_date: column.ends_with(":d") })
@@ -39,7 +39,7 @@ fn bind(text: &str) -> Result<Resolved, Error> {
         .iter()
         .map(|table| {
             let schema = table.schema.as_ref().map(|schema| schema.text.as_str());
-            columns_of(&table.connection.text, schema, &table.table.text)
+            columns_of(table.reference, &table.connection.text, schema, &table.table.text)
         })
         .collect();
     let known = ["users_db", "orders_db"].map(|name| Alias::new(name).expect("a valid alias"));
