@@ -1,17 +1,14 @@
-//! What a file holds: tables, views, columns, keys, indexes and estimates, from SQLite's pragmas.
+//! What a file holds: tables, views, columns, keys and indexes, from SQLite's pragmas.
 
 use std::collections::HashMap;
 use std::ffi::CStr;
 use std::path::Path;
 
-use arrow::datatypes::DataType;
 use junto_connector::{
-    ColumnInfo, ColumnStatistics, Error, ForeignKey, IndexInfo, Literal, Result, TableInfo, TableKind, TableStatistics,
-    TableSummary, TextSemantics,
+    ColumnInfo, Error, ForeignKey, IndexInfo, Result, TableInfo, TableKind, TableSummary, TextSemantics,
 };
-use junto_connector_sql::standard::quote;
 use junto_types::{TableName, nearest};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use crate::capabilities::EXACT_DECIMAL_DIGITS;
 use crate::declared::{Affinity, CHOSEN, ColumnType, Declared};
@@ -25,7 +22,7 @@ pub(crate) const SCHEMA: &str = "main";
 /// Reads the catalog over one connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Catalog<'a> {
-    connection: &'a Connection,
+    pub(crate) connection: &'a Connection,
     settings: &'a Settings,
 }
 
@@ -59,11 +56,11 @@ impl<'a> Catalog<'a> {
         Self { connection, settings }
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.settings.path
     }
 
-    fn rows<T>(
+    pub(crate) fn rows<T>(
         &self,
         sql: &str,
         parameters: impl rusqlite::Params,
@@ -133,7 +130,7 @@ impl<'a> Catalog<'a> {
     }
 
     /// Name, kind and strictness of the table with this name, exactly or ignoring case.
-    fn find(&self, wanted: &str) -> Result<(String, String, bool)> {
+    pub(crate) fn find(&self, wanted: &str) -> Result<(String, String, bool)> {
         let all = self.rows("SELECT name, type, strict FROM pragma_table_list WHERE schema = 'main'", [], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?))
         })?;
@@ -156,7 +153,7 @@ impl<'a> Catalog<'a> {
             .map_err(|cause| from_sqlite(self.path(), cause))
     }
 
-    fn is_without_rowid(&self, table: &str) -> Result<bool> {
+    pub(crate) fn is_without_rowid(&self, table: &str) -> Result<bool> {
         let without = "SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?1";
         self.connection.query_row(without, [table], |row| row.get(0)).map_err(|cause| from_sqlite(self.path(), cause))
     }
@@ -310,81 +307,6 @@ impl<'a> Catalog<'a> {
             }
         }
         Ok(keys.into_iter().map(|(_, key)| key).collect())
-    }
-
-    /// From the last ANALYZE, else the highest rowid.
-    fn row_estimate(&self, table: &str) -> Result<Option<u64>> {
-        if let Some((rows, _)) = self.analyzed(table)?.into_iter().map(|(_, counts)| counts).max() {
-            return Ok(Some(rows));
-        }
-        if self.is_without_rowid(table)? {
-            return Ok(None);
-        }
-        let sql = format!("SELECT max(rowid) FROM main.{}", quote(table, '"'));
-        let highest = self.connection.query_row(&sql, [], |row| row.get::<_, Option<i64>>(0)).optional();
-        Ok(highest.ok().flatten().map(|highest| highest.unwrap_or(0).max(0) as u64))
-    }
-
-    /// Index name, rows of the table, and rows per value of the index's first column, from `sqlite_stat1`.
-    fn analyzed(&self, table: &str) -> Result<Vec<(Option<String>, (u64, u64))>> {
-        let sql = "SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_stat1'";
-        if self.rows(sql, [], |_| Ok(()))?.is_empty() {
-            return Ok(Vec::new());
-        }
-        let lines = self.rows("SELECT idx, stat FROM main.sqlite_stat1 WHERE tbl = ?1", [table], |row| {
-            Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?.unwrap_or_default()))
-        })?;
-        let parsed = lines.into_iter().filter_map(|(index, stat)| {
-            let mut numbers = stat.split_whitespace().map_while(|number| number.parse::<u64>().ok());
-            let rows = numbers.next()?;
-            Some((index, (rows, numbers.next().unwrap_or(1).max(1))))
-        });
-        Ok(parsed.collect())
-    }
-
-    /// Estimates: rows, distinct values of indexed columns, and the ends of indexed integers.
-    pub(crate) fn statistics(&self, table: &str) -> Result<TableStatistics> {
-        let (_, kind, _) = self.find(table)?;
-        if kind != "table" {
-            return Ok(TableStatistics::rows_only(None));
-        }
-        let info = self.table(table)?;
-        let rows = info.row_estimate;
-        let analyzed = self.analyzed(table)?;
-        let mut statistics = TableStatistics::rows_only(rows);
-        for column in &info.columns {
-            let name = column.name.as_str();
-            let index = info.indexes.iter().find(|index| index.columns.first().is_some_and(|first| first == name));
-            if index.is_none() && info.primary_key != [name] {
-                continue;
-            }
-            let counted = index.and_then(|index| {
-                let (_, (rows, per_value)) =
-                    analyzed.iter().find(|(name, _)| name.as_deref() == Some(index.name.as_str()))?;
-                Some(rows / per_value)
-            });
-            let (min, max) = self.ends(table, column);
-            statistics.columns.push(ColumnStatistics {
-                name: name.into(),
-                distinct: if info.is_unique_on(&[name]) { rows } else { counted },
-                min,
-                max,
-                ..ColumnStatistics::default()
-            });
-        }
-        Ok(statistics)
-    }
-
-    /// Least and greatest value of an indexed integer column: two looks at the index.
-    fn ends(&self, table: &str, column: &ColumnInfo) -> (Option<Literal>, Option<Literal>) {
-        if column.data_type != DataType::Int64 || column.text != TextSemantics::Binary {
-            return (None, None);
-        }
-        let end = |function: &str| {
-            let sql = format!("SELECT {function}({}) FROM main.{}", quote(&column.name, '"'), quote(table, '"'));
-            self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).ok().map(Literal::Int)
-        };
-        (end("min"), end("max"))
     }
 }
 

@@ -21,5 +21,6 @@ mod pool;
 mod sample;
 mod scan;
 mod settings;
+mod statistics;
 
 pub use connector::SqliteFactory;
