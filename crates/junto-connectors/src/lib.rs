@@ -17,6 +17,8 @@ pub fn registry() -> Registry {
         Arc::new(junto_connector_adbc::DuckDbFactory),
         #[cfg(feature = "adbc")]
         Arc::new(junto_connector_adbc::AdbcFactory),
+        #[cfg(feature = "files")]
+        Arc::new(junto_connector_files::FilesFactory),
     ];
     Registry::new(factories)
 }
