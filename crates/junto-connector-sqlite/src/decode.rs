@@ -62,16 +62,19 @@ pub(crate) struct Decoder {
     batch_rows: usize,
     rows: usize,
     rows_before: u64,
-    text_bytes: usize,
+    bytes: usize,
 }
 
-/// Text and blobs in one batch, in bytes, after which it is sent although it could take more rows.
+/// Size of a batch at which it is sent although it could take more rows.
 const BATCH_BYTES: usize = 8 << 20;
+/// What a cell takes beside its text, about.
+const CELL_BYTES: usize = 8;
 
 impl Decoder {
     pub(crate) fn new(schema: SchemaRef, columns: Vec<Column>, batch_rows: usize) -> Result<Self> {
-        let builders = builders(&schema, batch_rows.min(1 << 16))?;
-        Ok(Self { schema, columns, builders, batch_rows, rows: 0, rows_before: 0, text_bytes: 0 })
+        let capacity = batch_rows.min(BATCH_BYTES / (CELL_BYTES * columns.len().max(1)));
+        let builders = builders(&schema, capacity)?;
+        Ok(Self { schema, columns, builders, batch_rows, rows: 0, rows_before: 0, bytes: 0 })
     }
 
     /// Appends one row; `value` gives the value of a column.
@@ -82,7 +85,7 @@ impl Decoder {
         for (at, (builder, column)) in self.builders.iter_mut().zip(&self.columns).enumerate() {
             let value = value(at);
             if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = value {
-                self.text_bytes += bytes.len();
+                self.bytes += bytes.len();
             }
             if let Err(misfit) = append(builder, column, value) {
                 return Err(Error::Decode {
@@ -94,11 +97,12 @@ impl Decoder {
             }
         }
         self.rows += 1;
+        self.bytes += CELL_BYTES * self.columns.len();
         Ok(())
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.rows >= self.batch_rows || self.text_bytes >= BATCH_BYTES
+        self.rows >= self.batch_rows || self.bytes >= BATCH_BYTES
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -109,7 +113,7 @@ impl Decoder {
     pub(crate) fn take(&mut self) -> Result<arrow::array::RecordBatch> {
         let rows = std::mem::take(&mut self.rows);
         self.rows_before += rows as u64;
-        self.text_bytes = 0;
+        self.bytes = 0;
         finish_batch(&self.schema, &mut self.builders, rows)
     }
 }

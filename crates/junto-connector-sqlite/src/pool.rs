@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -222,7 +223,10 @@ fn serve(shared: &Shared) {
     let mut state = shared.state.lock();
     while let Some(Job { control, work }) = state.jobs.pop_front() {
         state.running.push(Arc::clone(&control));
-        let report = MutexGuard::unlocked(&mut state, || work(open(&mut database, &shared.settings)));
+        // A job that panics has dropped its sender, which tells its reader; the thread goes on.
+        let report = MutexGuard::unlocked(&mut state, || {
+            catch_unwind(AssertUnwindSafe(|| work(open(&mut database, &shared.settings)))).unwrap_or(Box::new(|| ()))
+        });
         let stays = !state.jobs.is_empty() || (!state.shut && state.idle < shared.keep);
         if !stays {
             MutexGuard::unlocked(&mut state, || drop(database.take()));

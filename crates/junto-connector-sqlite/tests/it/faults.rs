@@ -182,3 +182,35 @@ async fn many_reads_at_once_do_not_wait_for_each_other() {
         assert_eq!(stream.count().await, 2);
     }
 }
+
+/// As wide as SQLite allows, with long texts: batches stay small whatever was asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn wide_rows_come_in_small_batches() {
+    let columns: Vec<String> = (0..2000).map(|at| format!("c{at} INTEGER")).collect();
+    let file = File::create(&format!(
+        "CREATE TABLE wide ({}); INSERT INTO wide (c0, c1999)
+           WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500) SELECT i, -i FROM n;
+         CREATE TABLE long (t TEXT); INSERT INTO long
+           WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50) SELECT hex(zeroblob(500000)) FROM n",
+        columns.join(", ")
+    ));
+    let connector = open(&file, "").await;
+    for (table, rows) in [("wide", 1500), ("long", 50)] {
+        let info = connector.table(None, table).await.expect("found");
+        let batches = collect(connector.as_ref(), request(scan(&info), 8192)).await.expect("readable");
+        assert_eq!(batches.iter().map(arrow::array::RecordBatch::num_rows).sum::<usize>(), rows);
+        assert!(batches.len() > 2, "{table}: {} batches", batches.len());
+    }
+}
+
+#[tokio::test]
+async fn a_predicate_of_ten_thousand_terms() {
+    let file = File::create("CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (5), (9999), (NULL), (20000)");
+    let connector = open(&file, "").await;
+    let info = connector.table(None, "t").await.expect("found");
+    let equal = |value| Expr::compare(CompareOp::Eq, Expr::Column(0), Expr::Literal(Literal::Int(value)));
+    let predicate = Expr::Or((0..10_000).map(equal).collect());
+    let plan = Relation::Filter { input: Box::new(scan(&info)), predicate };
+    let batches = collect(connector.as_ref(), request(plan, 10)).await.expect("readable");
+    assert_eq!(crate::support::lines(&batches), ["5", "9999"]);
+}
