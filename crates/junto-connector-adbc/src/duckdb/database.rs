@@ -36,6 +36,8 @@ enum Access {
 struct Opening {
     driver: ManagedDriver,
     path: PathBuf,
+    /// Makes the file when there is none.
+    create: bool,
     /// Statements that come before [`SANDBOX`].
     settings: Vec<String>,
 }
@@ -48,12 +50,12 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Opens an existing file.
+    /// Opens a file; with the option `create`, makes it first when there is none.
     ///
     /// # Errors
     /// [`Error::FileNotFound`], [`Error::WrongFileType`], [`Error::Locked`] by a process that writes.
     pub(super) async fn open(driver: ManagedDriver, path: PathBuf, options: &Options) -> Result<Self> {
-        let opening = Arc::new(Opening { driver, path, settings: settings(options) });
+        let opening = Arc::new(Opening { driver, path, create: options.is_on("create"), settings: settings(options) });
         let database = Self { opening, handle: Arc::default() };
         database.lease().await?;
         Ok(database)
@@ -96,20 +98,11 @@ impl fmt::Debug for Database {
 
 impl Opening {
     fn open(&self, access: Access) -> Result<ManagedDatabase> {
-        let shown = self.path.display().to_string();
-        check_file(&self.path, &shown)?;
-        let mode = match access {
-            Access::ReadOnly => "READ_ONLY",
-            Access::ReadWrite => "READ_WRITE",
-        };
-        let option = |name: &str, value: &str| (OptionDatabase::Other(name.into()), OptionValue::from(value));
-        let options = [option("path", &self.path.to_string_lossy()), option("access_mode", mode)];
-        let database = self.driver.clone().new_database_with_opts(options).map_err(|cause| {
-            if cause.message.contains("not a valid DuckDB database file") {
-                return Error::WrongFileType { path: shown.clone(), expected: "DuckDB database" };
-            }
-            mapped(cause)
-        })?;
+        if self.create && !self.path.exists() {
+            drop(self.handle(Access::ReadWrite)?);
+        }
+        check_file(&self.path, &self.path.display().to_string())?;
+        let database = self.handle(access)?;
         let mut connection = database.new_connection().map_err(mapped)?;
         for setting in self.settings.iter().map(String::as_str).chain(SANDBOX) {
             let mut statement = connection.new_statement().map_err(mapped)?;
@@ -117,6 +110,21 @@ impl Opening {
             statement.execute_update().map_err(mapped)?;
         }
         Ok(database)
+    }
+
+    fn handle(&self, access: Access) -> Result<ManagedDatabase> {
+        let mode = match access {
+            Access::ReadOnly => "READ_ONLY",
+            Access::ReadWrite => "READ_WRITE",
+        };
+        let option = |name: &str, value: &str| (OptionDatabase::Other(name.into()), OptionValue::from(value));
+        let options = [option("path", &self.path.to_string_lossy()), option("access_mode", mode)];
+        self.driver.clone().new_database_with_opts(options).map_err(|cause| {
+            if cause.message.contains("not a valid DuckDB database file") {
+                return Error::WrongFileType { path: self.path.display().to_string(), expected: "DuckDB database" };
+            }
+            mapped(cause)
+        })
     }
 }
 

@@ -28,7 +28,8 @@ use database::Database;
 const DRIVER: &str = "duckdb";
 
 const OPTIONS: &[OptionSpec] = &[
-    OptionSpec::new("path", OptionKind::Path, "The database file; it must exist.").required(),
+    OptionSpec::new("path", OptionKind::Path, "The database file.").required(),
+    OptionSpec::new("create", OptionKind::Boolean, "Makes the file when there is none.").with_default("false"),
     OptionSpec::new("memory_limit", OptionKind::Text, "Memory DuckDB may use for this file, such as `2GB`.")
         .with_default("1GB"),
     OptionSpec::new("threads", OptionKind::Integer { min: 1, max: 1024 }, "Threads of DuckDB; default: one per core."),
