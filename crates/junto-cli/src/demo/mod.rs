@@ -89,11 +89,9 @@ async fn make(folder: &Path) -> Result<()> {
 
 /// Writes tables into a new DuckDB file, through the driver's native path.
 async fn write_duckdb(path: &Path, tables: &[Table]) -> Result<()> {
-    // An empty file is an empty database to DuckDB; the driver opens only files that exist.
-    fs::write(path, b"").map_err(|error| Failure::file(&error, format!("cannot make {}", path.display())))?;
     let failed = |error: junto_connector::Error| Failure::source("crm", &error);
     let registry = junto_connectors::registry();
-    let options = vec![("path".to_owned(), path.to_string_lossy().into_owned())];
+    let options = vec![("path".to_owned(), path.to_string_lossy().into_owned()), ("create".to_owned(), "true".to_owned())];
     let declared = Declared { driver: Some("duckdb".into()), options, ..Declared::new(alias("crm")?) };
     let factory: &dyn ConnectorFactory = registry.by_driver("duckdb").map_err(failed)?.as_ref();
     let connector = factory.connect(declared.config(&registry)?, Reaper::start()).await.map_err(failed)?;
