@@ -27,7 +27,7 @@ pub(crate) struct Column {
     /// Other kinds of values are converted where that loses nothing: somebody asked for it, or the declaration means
     /// nothing to us. The source compares such a column by other rules, so nothing but NULL is tested there.
     pub(crate) lenient: bool,
-    /// What `type.TABLE.COLUMN` would be for it; the table is unknown under a join.
+    /// The option `type.TABLE.COLUMN` for it. The table is unknown under a join; empty for a native statement.
     pub(crate) option: String,
 }
 
@@ -119,6 +119,9 @@ impl Decoder {
 }
 
 fn hint(column: &Column, value: ValueRef<'_>) -> std::borrow::Cow<'static, str> {
+    if column.option.is_empty() {
+        return "convert the column in the statement, with CAST(… AS TEXT) or CAST(… AS BLOB)".into();
+    }
     let (otherwise, others) = match (value, column.column_type) {
         (ValueRef::Text(_), ColumnType::Text) => ("blob", ""),
         (ValueRef::Integer(_), ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampUtc) => {

@@ -18,6 +18,14 @@ pub(crate) fn from_sqlite(path: &Path, error: rusqlite::Error) -> Error {
         rusqlite::Error::SqlInputError { error, msg, offset, .. } => {
             return statement_error(msg.clone(), error.extended_code, usize::try_from(*offset).ok());
         }
+        rusqlite::Error::Utf8Error(column, _) | rusqlite::Error::FromSqlConversionFailure(column, ..) => {
+            return Error::Decode {
+                column: format!("number {}", column + 1),
+                row: None,
+                reason: "the text is not valid UTF-8".into(),
+                hint: Some("read it with CAST(… AS BLOB)".into()),
+            };
+        }
         other => (None, 0, other.to_string()),
     };
     match code {

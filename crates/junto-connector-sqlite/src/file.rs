@@ -7,7 +7,7 @@
 //!
 //! | `-wal` | `-shm` | |
 //! |---|---|---|
-//! | missing or empty | any | nothing waits to be written: opened for *writing*, guarded by [`crate::guard`], so that SQLite's own protocol removes both files when the last program closes |
+//! | missing or empty | any | nothing waits to be written: opened for *writing*, guarded by `guard`, so that SQLite's own protocol removes both files when the last program closes |
 //! | with content | there | opened for reading: both files stay as they were |
 //! | with content | missing | refused: reading would leave a `-shm`, cleaning up would write the `-wal` into the database |
 //!

@@ -1,11 +1,11 @@
 //! SQLite files as a source: read-only, on threads of their own, never changing the file nor leaving one beside it.
 //!
 //! SQLite decides types value by value; this crate gives every column one Arrow type from its declaration
-//! ([`declared`]) and checks each value against it while reading ([`decode`]). What does not fit is an error that names
+//! (`declared`) and checks each value against it while reading (`decode`). What does not fit is an error that names
 //! the row and the option which reads the column otherwise, never a silent conversion. `docs/types/sqlite.md` lists
 //! both.
 //!
-//! Start reading at [`SqliteFactory`] in `connector`, then `file` (how a file is opened) and `pool` (the threads).
+//! Start reading at `connector`, then `file` (how a file is opened) and `pool` (the threads).
 
 mod capabilities;
 mod catalog;

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::declared::{ColumnType, Declared};
 use crate::decode::{Column, Decoder, append};
 use crate::error::from_sqlite;
-use crate::scan::Sink;
+use crate::scan::{Sink, send};
 
 /// Rows that decide the types.
 const ROWS_AHEAD: usize = 1_000;
@@ -52,16 +52,7 @@ pub(crate) fn run(
             sink.batch(decoder.take()?)?;
         }
     }
-    while let Some(row) = rows.next().map_err(|cause| from_sqlite(path, cause))? {
-        decoder.append(|column| row.get_ref_unwrap(column))?;
-        if decoder.is_full() {
-            sink.batch(decoder.take()?)?;
-        }
-    }
-    if !decoder.is_empty() {
-        sink.batch(decoder.take()?)?;
-    }
-    Ok(())
+    send(&mut rows, path, &mut decoder, sink)
 }
 
 /// The error goes to whoever waits for the schema; the stream is never seen.
@@ -71,10 +62,12 @@ fn refuse(started: oneshot::Sender<Result<SchemaRef>>, error: Error) -> Result<(
 }
 
 fn prepare<'c>(connection: &'c Connection, path: &Path, sql: &str) -> Result<Statement<'c>> {
-    connection.prepare(sql).map_err(|cause| match cause {
+    let statement = connection.prepare(sql).map_err(|cause| match cause {
         rusqlite::Error::MultipleStatement => Error::statement("more than one statement: send them one by one"),
         other => from_sqlite(path, other),
-    })
+    })?;
+    // Everything that may run here has columns.
+    if statement.column_count() == 0 { Err(Error::statement("the statement is empty")) } else { Ok(statement) }
 }
 
 /// Names of the result columns, with the declared type of those that are plain columns.

@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 use futures::Stream;
 use junto_connector::{Error, Reaper, Result, SourceMetrics};
 use parking_lot::Mutex;
-use rusqlite::Connection;
+use rusqlite::{Connection, Rows};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::decode::Decoder;
@@ -122,7 +122,13 @@ pub(crate) fn read(connection: &Connection, path: &Path, sql: &str, mut decoder:
     let mapped = |cause| from_sqlite(path, cause);
     let mut statement = connection.prepare(sql).map_err(mapped)?;
     let mut rows = statement.query([]).map_err(mapped)?;
-    while let Some(row) = rows.next().map_err(mapped)? {
+    send(&mut rows, path, &mut decoder, sink)
+}
+
+/// Decodes the rows that are left into the sink.
+pub(crate) fn send(rows: &mut Rows<'_>, path: &Path, decoder: &mut Decoder, sink: &Sink) -> Result<()> {
+    while let Some(row) = rows.next().map_err(|cause| from_sqlite(path, cause))? {
+        // Cannot panic: the statement has at least the columns that the decoder was made for.
         decoder.append(|column| row.get_ref_unwrap(column))?;
         if decoder.is_full() {
             sink.batch(decoder.take()?)?;

@@ -282,3 +282,24 @@ async fn native_statements_take_types_from_declarations_and_values() {
     let like = native(connector.as_ref(), "SELECT 'ABC' LIKE 'abc%' AS like").await.expect("runs");
     assert_eq!(like.1, ["1"], "SQLite's own LIKE is left alone");
 }
+
+#[tokio::test]
+async fn native_values_that_do_not_fit_name_row_and_remedy() {
+    let file = File::create(
+        "CREATE TABLE t (x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
+         INSERT INTO t SELECT i FROM n; INSERT INTO t VALUES ('late')",
+    );
+    let connector = open(&file, "").await;
+    let message = |error: Error| format!("{error}; {}", error.hint().unwrap_or_default());
+    let late = native(connector.as_ref(), "SELECT x FROM t").await.expect_err("not an integer");
+    assert_eq!(
+        message(late),
+        "column `x`, row 1201: the text `late` is not an integer; convert the column in the statement, with \
+         CAST(… AS TEXT) or CAST(… AS BLOB)"
+    );
+    assert!(native(connector.as_ref(), "SELECT CAST(x AS TEXT) FROM t").await.is_ok());
+    let broken = native(connector.as_ref(), "SELECT CAST(X'FF' AS TEXT)").await.expect_err("not UTF-8");
+    assert_eq!(message(broken), "column `number 1`: the text is not valid UTF-8; read it with CAST(… AS BLOB)");
+    let empty = native(connector.as_ref(), " -- nothing").await.expect_err("nothing to run");
+    assert_eq!(empty.to_string(), "the statement is empty");
+}
