@@ -3,4 +3,9 @@
 //! Without the library every test fails and names the command that brings it.
 
 mod conformance;
+mod faults;
+mod generic;
+mod reading;
+mod security;
 mod support;
+mod types;

@@ -21,23 +21,23 @@ use junto_types::{Alias, ConnectionId};
 use tempfile::TempDir;
 
 /// A DuckDB file in a folder of its own.
-pub struct Fixture {
-    pub folder: TempDir,
-    pub path: PathBuf,
+pub(crate) struct Fixture {
+    _folder: TempDir,
+    pub(crate) path: PathBuf,
 }
 
 impl Fixture {
     /// A new file, after these statements.
-    pub fn new(sql: &str) -> Self {
+    pub(crate) fn new(sql: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("shop.duckdb");
-        let fixture = Self { folder, path };
+        let fixture = Self { _folder: folder, path };
         fixture.execute(sql);
         fixture
     }
 
     /// Runs statements with the file open for writing.
-    pub fn execute(&self, sql: &str) {
+    pub(crate) fn execute(&self, sql: &str) {
         let database = open_for_writing(&self.path);
         let mut connection = database.new_connection().expect("a connection");
         let mut statement = connection.new_statement().expect("a statement");
@@ -45,16 +45,16 @@ impl Fixture {
         statement.execute_update().unwrap_or_else(|error| panic!("{}: {sql}", error.message));
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("duckdb:{}", self.path.display())
     }
 
-    pub async fn connect(&self) -> Arc<dyn Connector> {
+    pub(crate) async fn connect(&self) -> Arc<dyn Connector> {
         connect(&self.url()).await.expect("the file opens")
     }
 }
 
-pub fn library() -> PathBuf {
+pub(crate) fn library() -> PathBuf {
     if let Some(path) = std::env::var_os("JUNTO_DUCKDB_LIBRARY") {
         return path.into();
     }
@@ -66,18 +66,22 @@ pub fn library() -> PathBuf {
     path
 }
 
-pub fn open_for_writing(path: &std::path::Path) -> ManagedDatabase {
+pub(crate) fn open_for_writing(path: &std::path::Path) -> ManagedDatabase {
     let mut driver = ManagedDriver::load_dynamic_from_filename(library(), Some(b"duckdb_adbc_init"), AdbcVersion::V110)
         .expect("the library loads");
     let option = (OptionDatabase::Other("path".into()), OptionValue::from(path.to_str().expect("UTF-8")));
     driver.new_database_with_opts([option]).unwrap_or_else(|error| panic!("{}", error.message))
 }
 
-pub async fn connect(url: &str) -> Result<Arc<dyn Connector>> {
+pub(crate) async fn connect(url: &str) -> Result<Arc<dyn Connector>> {
     connect_with(&DuckDbFactory, url, Reaper::start()).await
 }
 
-pub async fn connect_with(factory: &dyn ConnectorFactory, url: &str, reaper: Reaper) -> Result<Arc<dyn Connector>> {
+pub(crate) async fn connect_with(
+    factory: &dyn ConnectorFactory,
+    url: &str,
+    reaper: Reaper,
+) -> Result<Arc<dyn Connector>> {
     let config = ConnectionConfig {
         id: ConnectionId::random(),
         name: "test".into(),
@@ -91,7 +95,7 @@ pub async fn connect_with(factory: &dyn ConnectorFactory, url: &str, reaper: Rea
 }
 
 /// Every column of a table.
-pub fn scan(table: &TableInfo) -> Relation {
+pub(crate) fn scan(table: &TableInfo) -> Relation {
     let column = |column: &junto_connector::ColumnInfo| ScanColumn {
         name: column.name.clone(),
         source_type: column.source_type.clone(),
@@ -102,11 +106,11 @@ pub fn scan(table: &TableInfo) -> Relation {
     Relation::Scan { table: table.name.clone(), columns: table.columns.iter().map(column).collect() }
 }
 
-pub fn filter(input: Relation, predicate: Expr) -> Relation {
+pub(crate) fn filter(input: Relation, predicate: Expr) -> Relation {
     Relation::Filter { input: Box::new(input), predicate }
 }
 
-pub fn request(root: Relation, keys: Option<Keys>) -> OpenRequest {
+pub(crate) fn request(root: Relation, keys: Option<Keys>) -> OpenRequest {
     OpenRequest {
         plan: Arc::new(RemotePlan { root }),
         keys,
@@ -116,11 +120,11 @@ pub fn request(root: Relation, keys: Option<Keys>) -> OpenRequest {
     }
 }
 
-pub fn native_request(sql: &str, read_only: bool) -> NativeRequest {
+pub(crate) fn native_request(sql: &str, read_only: bool) -> NativeRequest {
     NativeRequest { sql: sql.into(), read_only, batch_rows: 8192, context: StatementContext::new(None) }
 }
 
-pub async fn collect(mut stream: BatchStream) -> Result<Vec<RecordBatch>> {
+pub(crate) async fn collect(mut stream: BatchStream) -> Result<Vec<RecordBatch>> {
     let mut batches = Vec::new();
     while let Some(batch) = stream.next().await {
         batches.push(batch?);
@@ -128,16 +132,16 @@ pub async fn collect(mut stream: BatchStream) -> Result<Vec<RecordBatch>> {
     Ok(batches)
 }
 
-pub async fn read(connector: &dyn Connector, root: Relation) -> Result<Vec<Vec<String>>> {
+pub(crate) async fn read(connector: &dyn Connector, root: Relation) -> Result<Vec<Vec<String>>> {
     Ok(texts(&collect(connector.open(request(root, None)).await?).await?))
 }
 
-pub async fn native(connector: &dyn Connector, sql: &str) -> Result<Vec<Vec<String>>> {
+pub(crate) async fn native(connector: &dyn Connector, sql: &str) -> Result<Vec<Vec<String>>> {
     Ok(texts(&collect(connector.native(native_request(sql, true)).await?.stream).await?))
 }
 
 /// Every value as text, NULL as `∅`.
-pub fn texts(batches: &[RecordBatch]) -> Vec<Vec<String>> {
+pub(crate) fn texts(batches: &[RecordBatch]) -> Vec<Vec<String>> {
     let options = FormatOptions::default().with_null("∅");
     let mut rows = Vec::new();
     for batch in batches {
@@ -160,7 +164,7 @@ fn displayable(column: &arrow::array::ArrayRef) -> arrow::array::ArrayRef {
 }
 
 /// The error of something that must fail.
-pub fn refused<T>(outcome: Result<T>, what: &str) -> Error {
+pub(crate) fn refused<T>(outcome: Result<T>, what: &str) -> Error {
     match outcome {
         Ok(_) => panic!("{what} was not refused"),
         Err(error) => error,
