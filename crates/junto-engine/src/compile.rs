@@ -78,7 +78,8 @@ pub(crate) async fn compile(
     let found = find_tables(shared, &references).await?;
     check_kinds(shared, &found)?;
 
-    let columns: Vec<TableColumns> = found.iter().map(table_columns).collect();
+    let columns: Vec<TableColumns> =
+        references.iter().zip(&found).map(|(reference, found)| table_columns(reference, found)).collect();
     let resolved = junto_sql::resolve(&parsed, &columns, &shared.connections.aliases())?;
 
     let connectors = found.iter().map(|found| (found.alias.clone(), Arc::clone(&found.connector)));
@@ -201,23 +202,23 @@ fn at(error: Error, place: junto_types::Span) -> Error {
     }
 }
 
-fn table_columns(found: &Found) -> TableColumns {
+fn table_columns(reference: &TableReference, found: &Found) -> TableColumns {
     let info = &found.table.info;
     let column = |column: &ColumnInfo| TableColumn {
         name: column.name.clone(),
         is_date: column.data_type == DataType::Date32,
     };
     TableColumns {
-        connection: found.alias.to_string(),
-        schema: info.name.schema.clone(),
-        table: info.name.table.clone(),
+        reference: reference.reference,
+        connection: found.alias.clone(),
+        table: info.name.clone(),
         columns: info.columns.iter().map(column).collect(),
     }
 }
 
 fn table_sources(resolved: &Resolved, found: &[Found]) -> HashMap<String, Arc<dyn TableSource>> {
     let source = |bound: &BoundTable| {
-        let found = &found[bound.input];
+        let found = &found[bound.table];
         let info = &found.table.info;
         let names: Vec<String> = info.columns.iter().map(|column| column.name.clone()).collect();
         let folded = junto_sql::folded_columns(&names);

@@ -132,8 +132,7 @@ impl Run {
         let attempt = Plan::default();
         let limits = &options.limits;
         let deadline = limits.timeout.map(|timeout| Instant::now() + timeout);
-        let compiling = compile::compile(&shared, sql, options, attempt);
-        let compiled = Arc::new(within(deadline, limits, compiling).await?);
+        let compiled = compiled(&shared, sql, options, attempt, deadline).await?;
         let connections = compiled.connections();
         let reason = match connections.len() {
             0 => "no connection is read".to_owned(),
@@ -315,9 +314,8 @@ impl Run {
             }
             _ => return Ok(false),
         }
-        let (shared, limits) = (Arc::clone(&federated.shared), federated.options.limits.clone());
-        let compiling = compile::compile(&shared, &federated.sql, &federated.options, federated.attempt);
-        let compiled = Arc::new(Box::pin(within(self.deadline, &limits, compiling)).await?);
+        let Federated { shared, sql, options, attempt, .. } = &*federated;
+        let compiled = compiled(shared, sql, options, *attempt, self.deadline).await?;
         federated.compiled = Arc::clone(&compiled);
         self.columns.clone_from(&compiled.columns);
         self.schema = named(&compiled.columns, &compiled.plan.schema());
@@ -337,16 +335,30 @@ fn timeout_ms(limits: &Limits) -> u64 {
     limits.timeout.map_or(0, |timeout| timeout.as_millis() as u64)
 }
 
-async fn within<T>(
+/// Compiles on a task of its own: planning a huge statement does not yield, and the deadline holds all the same.
+async fn compiled(
+    shared: &Arc<Shared>,
+    sql: &str,
+    options: &StatementOptions,
+    attempt: Plan,
     deadline: Option<Instant>,
-    limits: &Limits,
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    match deadline {
-        None => work.await,
-        Some(deadline) => tokio::time::timeout_at(deadline.into(), work)
-            .await
-            .unwrap_or_else(|_| Err(Error::TimedOut { milliseconds: timeout_ms(limits) })),
+) -> Result<Arc<Compiled>, Error> {
+    let (shared, sql, options) = (Arc::clone(shared), sql.to_owned(), options.clone());
+    let milliseconds = timeout_ms(&options.limits);
+    let work = async move { compile::compile(&shared, &sql, &options, attempt).await };
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(work);
+    let joined = match deadline {
+        None => tasks.join_next().await,
+        Some(deadline) => match tokio::time::timeout_at(deadline.into(), tasks.join_next()).await {
+            Ok(joined) => joined,
+            Err(_) => return Err(Error::TimedOut { milliseconds }),
+        },
+    };
+    match joined {
+        Some(Ok(result)) => result.map(Arc::new),
+        Some(Err(failed)) => Err(Error::Internal { message: format!("planning failed: {failed}") }),
+        None => Err(Error::Internal { message: "planning ended without a result".into() }),
     }
 }
 
