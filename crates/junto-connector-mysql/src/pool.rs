@@ -92,8 +92,8 @@ impl Pool {
         Ok(lease)
     }
 
-    /// Sends a statement in a session of this kind. A warm connection that turns out dead is replaced once: nothing of
-    /// the statement can have run.
+    /// Sends a statement in a session of this kind. A warm connection that turns out dead is replaced, except for
+    /// writes: the server may have done them before it died.
     pub(crate) async fn start(
         self: &Arc<Self>,
         session: Session,
@@ -102,6 +102,7 @@ impl Pool {
         format: RowFormat,
     ) -> Result<(Lease, Answer), Failure> {
         let since = Instant::now();
+        let may_repeat = session != Session::Native { read_only: false };
         loop {
             let mut lease = match before_deadline(context, since, self.lease(session)).await {
                 Err(Error::ConnectionLost { .. }) if self.forget_idle() => continue,
@@ -114,7 +115,7 @@ impl Pool {
                 RowFormat::Binary => before_deadline(context, since, connection.query_binary(sql)).await,
             };
             match answer {
-                Err(Failure::Local(Error::ConnectionLost { .. })) if lease.was_idle => {
+                Err(Failure::Local(Error::ConnectionLost { .. })) if lease.was_idle && may_repeat => {
                     self.forget_idle();
                 }
                 answered => return answered.map(|answer| (lease, answer)),
@@ -174,7 +175,7 @@ impl Pool {
         }
     }
 
-    /// Closes connections that wait, oldest first, until one more fits the limit. The caller holds a permit for it.
+    /// Closes connections that wait until one more fits the limit. The caller holds a permit for it.
     fn make_room(&self) {
         let in_use = self.max_connections.saturating_sub(self.permits.available_permits());
         let mut waiting = self.idle.lock();
