@@ -99,11 +99,6 @@ impl Failure {
         failure
     }
 
-    /// Who has to act.
-    pub(crate) fn kind(&self) -> ErrorKind {
-        self.0.kind
-    }
-
     /// The message without causes and hint.
     pub(crate) fn message(&self) -> &str {
         &self.0.message
@@ -229,7 +224,17 @@ fn excerpt(name: Option<&str>, text: &str, span: Span) -> String {
 
 /// Tabs become one blank, so that the carets stand below their place; what a terminal would obey is shown as `·`.
 fn on_one_line(text: &str) -> String {
-    text.chars().map(|c| if c == '\t' { ' ' } else if c.is_control() { '·' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c == '\t' {
+                ' '
+            } else if c.is_control() {
+                '·'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 fn shown_width(text: &str) -> usize {

@@ -161,7 +161,9 @@ fn plain_type(data_type: &DataType) -> String {
         T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64 => format!("unsigned int{}", bits(data_type)),
         T::Float16 | T::Float32 => "real".into(),
         T::Float64 => "double".into(),
-        T::Decimal32(p, s) | T::Decimal64(p, s) | T::Decimal128(p, s) | T::Decimal256(p, s) => format!("decimal({p},{s})"),
+        T::Decimal32(p, s) | T::Decimal64(p, s) | T::Decimal128(p, s) | T::Decimal256(p, s) => {
+            format!("decimal({p},{s})")
+        }
         T::Utf8 | T::LargeUtf8 | T::Utf8View => "text".into(),
         T::Binary | T::LargeBinary | T::BinaryView => "bytes".into(),
         T::FixedSizeBinary(length) => format!("bytes({length})"),
@@ -171,7 +173,9 @@ fn plain_type(data_type: &DataType) -> String {
         T::Timestamp(unit, Some(_)) => format!("timestamp{} with time zone", precision(*unit)),
         T::Duration(_) => "duration".into(),
         T::Interval(_) => "interval".into(),
-        T::List(field) | T::LargeList(field) | T::FixedSizeList(field, _) => format!("{}[]", plain_type(field.data_type())),
+        T::List(field) | T::LargeList(field) | T::FixedSizeList(field, _) => {
+            format!("{}[]", plain_type(field.data_type()))
+        }
         T::Struct(_) => "record".into(),
         T::Map(_, _) => "map".into(),
         T::Dictionary(_, value) => plain_type(value),
@@ -229,7 +233,10 @@ mod tests {
     fn types_in_plain_words() {
         assert_eq!(plain_type(&DataType::Int32), "int32");
         assert_eq!(plain_type(&DataType::Decimal128(15, 2)), "decimal(15,2)");
-        assert_eq!(plain_type(&DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))), "timestamp with time zone");
+        assert_eq!(
+            plain_type(&DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
+            "timestamp with time zone"
+        );
         let list = DataType::List(Arc::new(arrow::datatypes::Field::new("x", DataType::Utf8, true)));
         assert_eq!(plain_type(&list), "text[]");
     }

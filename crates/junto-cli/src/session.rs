@@ -25,7 +25,8 @@ impl Session {
         let configuration = Configuration::load(sources.config.as_deref())?;
         let settings = Settings { multiquery: configuration.multiquery, ..Settings::default() };
         let engine = Engine::new(junto_connectors::registry(), settings);
-        let flags: Vec<Declared> = sources.connections.iter().map(|text| Declared::from_flag(text)).collect::<Result<_>>()?;
+        let flags: Vec<Declared> =
+            sources.connections.iter().map(|text| Declared::from_flag(text)).collect::<Result<_>>()?;
         for declared in &flags {
             engine.add_connection(declared.config(engine.registry())?)?;
         }

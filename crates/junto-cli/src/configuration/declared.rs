@@ -58,9 +58,10 @@ impl Declared {
     /// # Errors
     /// No `=`, or an alias that cannot be one.
     pub(crate) fn from_flag(text: &str) -> Result<Self> {
-        let (name, url) = text.split_once('=').filter(|(name, url)| !name.contains(':') && !url.is_empty()).ok_or_else(|| {
-            Failure::user("`-c` takes ALIAS=URL").hint("for example `-c shop=sqlite:shop.db`")
-        })?;
+        let (name, url) = text
+            .split_once('=')
+            .filter(|(name, url)| !name.contains(':') && !url.is_empty())
+            .ok_or_else(|| Failure::user("`-c` takes ALIAS=URL").hint("for example `-c shop=sqlite:shop.db`"))?;
         Ok(Self { url: Some(url.to_owned()), ..Self::new(alias(name)?) })
     }
 
@@ -94,7 +95,9 @@ impl Declared {
                 (factory, values_of(factory.options(), &factory.parse_url(&url)?))
             }
             (None, Some(driver)) => (registry.by_driver(driver)?, Vec::new()),
-            (None, None) => return Err(Error::InvalidOption { option: "url".into(), reason: "or `driver` is required".into() }),
+            (None, None) => {
+                return Err(Error::InvalidOption { option: "url".into(), reason: "or `driver` is required".into() });
+            }
         };
         for (name, value) in &self.options {
             values.retain(|(known, _)| known != name);
@@ -108,7 +111,11 @@ impl Declared {
         self.finish(factory.as_ref(), values)
     }
 
-    fn finish(&self, factory: &dyn ConnectorFactory, values: Vec<(String, String)>) -> junto_connector::Result<ConnectionConfig> {
+    fn finish(
+        &self,
+        factory: &dyn ConnectorFactory,
+        values: Vec<(String, String)>,
+    ) -> junto_connector::Result<ConnectionConfig> {
         Ok(ConnectionConfig {
             id: self.id.unwrap_or_else(ConnectionId::random),
             name: self.name.clone().unwrap_or_else(|| self.alias.to_string()),
@@ -147,7 +154,9 @@ fn values_of(specs: &[OptionSpec], options: &Options) -> Vec<(String, String)> {
     let mut values = Vec::new();
     for spec in specs {
         if spec.kind == OptionKind::Map {
-            values.extend(options.entries(spec.name).map(|(key, value)| (format!("{}.{key}", spec.name), value.to_owned())));
+            values.extend(
+                options.entries(spec.name).map(|(key, value)| (format!("{}.{key}", spec.name), value.to_owned())),
+            );
         } else if let Some(value) = options.text(spec.name) {
             values.push((spec.name.to_owned(), value.to_owned()));
         }
@@ -193,8 +202,10 @@ impl Declared {
             return Ok(self.clone());
         }
         let config = self.config(registry)?;
-        let factory = registry.by_driver(&config.driver).map_err(|error| Failure::source(self.alias.as_str(), &error))?;
-        let default = |name: &str| factory.options().iter().find(|spec| spec.name == name).and_then(|spec| spec.default);
+        let factory =
+            registry.by_driver(&config.driver).map_err(|error| Failure::source(self.alias.as_str(), &error))?;
+        let default =
+            |name: &str| factory.options().iter().find(|spec| spec.name == name).and_then(|spec| spec.default);
         let variable = |name: &str| {
             let text = format!("JUNTO_{}_{name}", self.alias).to_uppercase();
             format!("${{env:{}}}", text.replace(|c: char| !c.is_ascii_alphanumeric(), "_"))
@@ -202,7 +213,11 @@ impl Declared {
         let options = values_of(factory.options(), &config.options)
             .into_iter()
             .filter(|(name, value)| default(name) != Some(value.as_str()))
-            .map(|(name, value)| if secrets.contains(&name.as_str()) { (name.clone(), variable(&name)) } else { (name, value) })
+            .map(
+                |(name, value)| {
+                    if secrets.contains(&name.as_str()) { (name.clone(), variable(&name)) } else { (name, value) }
+                },
+            )
             .collect();
         Ok(Self { url: None, driver: Some(config.driver), options, ..self.clone() })
     }

@@ -213,8 +213,7 @@ fn create(part: &Path, _old: &Path, _secrecy: Secrecy) -> io::Result<File> {
 mod tests {
     use super::*;
 
-    const FILE: &str =
-        "# mine\n[multiquery]\ntimeout = '5s' # short\n\n[connections.a]\nurl = 'sqlite:a.db' # the first\nnote = 'x'\n";
+    const FILE: &str = "# mine\n[multiquery]\ntimeout = '5s' # short\n\n[connections.a]\nurl = 'sqlite:a.db' # the first\nnote = 'x'\n";
 
     fn editor(folder: &tempfile::TempDir) -> Editor {
         let path = folder.path().join("junto.toml");

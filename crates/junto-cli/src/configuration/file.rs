@@ -16,7 +16,8 @@ const SECTIONS: [&str; 2] = ["multiquery", "connections"];
 
 /// Reads and checks a file.
 pub(super) fn read(path: &Path) -> Result<Configuration> {
-    let text = fs::read_to_string(path).map_err(|error| Failure::file(&error, format!("cannot read {}", path.display())))?;
+    let text =
+        fs::read_to_string(path).map_err(|error| Failure::file(&error, format!("cannot read {}", path.display())))?;
     parse(&text, path)
 }
 
@@ -61,7 +62,8 @@ impl File<'_> {
     fn multiquery(&self, table: &dyn TableLike, configuration: &mut Configuration) -> Result<()> {
         for (key, item) in table.iter() {
             let place = table.key(key).and_then(toml_edit::Key::span);
-            let text = plain_text(item).ok_or_else(|| self.failure(format!("`multiquery.{key}` is one value"), item.span()))?;
+            let text = plain_text(item)
+                .ok_or_else(|| self.failure(format!("`multiquery.{key}` is one value"), item.span()))?;
             multiquery::set(&mut configuration.multiquery, key, &text).map_err(|(message, hint)| {
                 let place = if hint.is_some() { place } else { item.span() };
                 let failure = self.failure(message, place);

@@ -66,8 +66,10 @@ fn list(config: Option<&Path>, registry: &Registry, json: bool) -> Result<()> {
         let mut row = Row { alias: declared.alias.to_string(), name: declared.name.clone(), ..Row::default() };
         match declared.config(registry) {
             Ok(config) => {
-                let factory = registry.by_driver(&config.driver).map_err(|error| Failure::source(&row.alias, &error))?;
-                let default = |name: &str| factory.options().iter().find(|spec| spec.name == name).and_then(|spec| spec.default);
+                let factory =
+                    registry.by_driver(&config.driver).map_err(|error| Failure::source(&row.alias, &error))?;
+                let default =
+                    |name: &str| factory.options().iter().find(|spec| spec.name == name).and_then(|spec| spec.default);
                 let told = config.options.public().filter(|(name, value)| default(name) != Some(*value));
                 row.options = told.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
                 row.driver = Some(config.driver);
@@ -83,7 +85,12 @@ fn list(config: Option<&Path>, registry: &Registry, json: bool) -> Result<()> {
     match (&configuration.path, rows.is_empty()) {
         (Some(path), true) => note(&format!("no connections in {}", path.display())),
         (None, true) => note("no configuration file; `junto connections add ALIAS URL` makes one"),
-        (_, false) => return listing::print(["alias", "name", "driver", "options", "problem"], &rows.iter().map(Row::cells).collect::<Vec<_>>()),
+        (_, false) => {
+            return listing::print(
+                ["alias", "name", "driver", "options", "problem"],
+                &rows.iter().map(Row::cells).collect::<Vec<_>>(),
+            );
+        }
     }
     Ok(())
 }
@@ -162,8 +169,11 @@ fn import(config: Option<&Path>, registry: &Registry, file: &Path, replace: bool
         connection.folder.clone_from(&folder);
         let before = present.iter().find(|other| other.alias == connection.alias);
         if before.is_some() && !replace {
-            return Err(Failure::user(format!("there is a connection @{} already; nothing was imported", connection.alias))
-                .hint("`--replace` replaces connections that have the same alias"));
+            return Err(Failure::user(format!(
+                "there is a connection @{} already; nothing was imported",
+                connection.alias
+            ))
+            .hint("`--replace` replaces connections that have the same alias"));
         }
         editor.put(before, &connection.with_absolute_paths(registry));
     }
@@ -216,7 +226,10 @@ fn check(declared: &Declared, registry: &Registry) -> Result<()> {
 
 fn save(editor: &Editor, registry: &Registry) -> Result<()> {
     if editor.save(registry)? == Secrecy::InFile {
-        note(&format!("warning: {} holds a password in plain text; it is readable by you alone", editor.path().display()));
+        note(&format!(
+            "warning: {} holds a password in plain text; it is readable by you alone",
+            editor.path().display()
+        ));
         note("hint: write `${env:NAME}` in its place and set the variable NAME");
     }
     Ok(())

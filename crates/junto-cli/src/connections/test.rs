@@ -15,16 +15,12 @@ use crate::query::counted;
 ///
 /// # Errors
 /// The first failure, once all have been tested.
-pub(super) async fn run(
-    config: Option<&Path>,
-    registry: Registry,
-    aliases: &[String],
-    flags: &[String],
-) -> Result<()> {
+pub(super) async fn run(config: Option<&Path>, registry: Registry, aliases: &[String], flags: &[String]) -> Result<()> {
     let mut chosen: Vec<Declared> = flags.iter().map(|text| Declared::from_flag(text)).collect::<Result<_>>()?;
     if flags.is_empty() || !aliases.is_empty() {
         let configured = Configuration::load(config)?.connections;
-        let wanted = |declared: &Declared| aliases.is_empty() || aliases.iter().any(|name| declared.alias.matches(name));
+        let wanted =
+            |declared: &Declared| aliases.is_empty() || aliases.iter().any(|name| declared.alias.matches(name));
         for name in aliases {
             if !configured.iter().any(|declared| declared.alias.matches(name)) {
                 return Err(unknown(name, &configured));
@@ -40,7 +36,10 @@ pub(super) async fn run(
     for declared in &chosen {
         say(&format!("@{}", declared.alias))?;
         if let Err(failure) = test(declared, &registry, &reaper).await {
-            say(&format!("  failed: {}", failure.report(false).trim_start_matches("error: ").trim_end().replace('\n', "\n  ")))?;
+            say(&format!(
+                "  failed: {}",
+                failure.report(false).trim_start_matches("error: ").trim_end().replace('\n', "\n  ")
+            ))?;
             first_failure.get_or_insert(failure.reported());
         }
     }
@@ -77,8 +76,16 @@ async fn test(declared: &Declared, registry: &Registry, reaper: &Reaper) -> Resu
 /// Warns of a login that may do more than Junto needs.
 async fn privileges(connector: &dyn Connector) -> junto_connector::Result<Result<()>> {
     let privileges = connector.privileges().await?;
-    let mut lines = vec![format!("  login        {}", if privileges.can_write { "may write; Junto's sessions are read-only" } else { "reads only" })];
-    lines.extend(privileges.not_enforceable.iter().map(|reason| format!("  warning      read-only cannot be enforced: {}", visible(reason))));
+    let mut lines = vec![format!(
+        "  login        {}",
+        if privileges.can_write { "may write; Junto's sessions are read-only" } else { "reads only" }
+    )];
+    lines.extend(
+        privileges
+            .not_enforceable
+            .iter()
+            .map(|reason| format!("  warning      read-only cannot be enforced: {}", visible(reason))),
+    );
     Ok(lines.iter().try_for_each(|line| say(line)))
 }
 

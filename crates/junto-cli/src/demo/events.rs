@@ -49,12 +49,13 @@ fn page_views(path: &Path) -> io::Result<()> {
     for _ in 0..OTHER_VIEWS {
         let customer = 1 + random.skewed(CUSTOMERS as u64) as i64;
         let moment = moment(&mut random, DAYS);
-        views.push((moment, customer, random.favoured(&PAGES), random.favoured(&CAMPAIGNS).0));
+        let page: &str = *random.favoured(&PAGES);
+        views.push((moment, customer, page, random.favoured(&CAMPAIGNS).0));
     }
     views.sort_unstable();
     let seconds: Int32Array = views.iter().map(|_| 1 + random.skewed(600) as i32).collect();
     let columns: [(&str, ArrayRef); 5] = [
-        ("viewed_at", Arc::new(views.iter().map(|view| view.0).collect::<TimestampMicrosecondArray>())),
+        ("viewed_at", Arc::new(TimestampMicrosecondArray::from_iter_values(views.iter().map(|view| view.0)))),
         ("customer_id", Arc::new(views.iter().map(|view| view.1).collect::<Int64Array>())),
         ("page", Arc::new(StringArray::from_iter_values(views.iter().map(|view| view.2)))),
         ("campaign", Arc::new(StringArray::from_iter_values(views.iter().map(|view| view.3)))),
@@ -65,7 +66,8 @@ fn page_views(path: &Path) -> io::Result<()> {
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_row_count(Some(10_000))
         .build();
-    let mut writer = ArrowWriter::try_new(File::create(path)?, batch.schema(), Some(properties)).map_err(io::Error::other)?;
+    let mut writer =
+        ArrowWriter::try_new(File::create(path)?, batch.schema(), Some(properties)).map_err(io::Error::other)?;
     writer.write(&batch).map_err(io::Error::other)?;
     writer.close().map_err(io::Error::other)?;
     Ok(())

@@ -91,16 +91,16 @@ async fn make(folder: &Path) -> Result<()> {
 async fn write_duckdb(path: &Path, tables: &[Table]) -> Result<()> {
     let failed = |error: junto_connector::Error| Failure::source("crm", &error);
     let registry = junto_connectors::registry();
-    let options = vec![("path".to_owned(), path.to_string_lossy().into_owned()), ("create".to_owned(), "true".to_owned())];
+    let options =
+        vec![("path".to_owned(), path.to_string_lossy().into_owned()), ("create".to_owned(), "true".to_owned())];
     let declared = Declared { driver: Some("duckdb".into()), options, ..Declared::new(alias("crm")?) };
     let factory: &dyn ConnectorFactory = registry.by_driver("duckdb").map_err(failed)?.as_ref();
     let connector = factory.connect(declared.config(&registry)?, Reaper::start()).await.map_err(failed)?;
-    for table in tables {
-        for sql in table.statements() {
-            let context = StatementContext::new(None);
-            let request = NativeRequest { sql, read_only: false, batch_rows: 1024, context };
-            connector.native(request).await.map_err(failed)?;
-        }
+    // The checkpoint leaves one file, without a log beside it.
+    for sql in tables.iter().flat_map(Table::statements).chain(["CHECKPOINT".to_owned()]) {
+        let context = StatementContext::new(None);
+        let request = NativeRequest { sql, read_only: false, batch_rows: 1024, context };
+        connector.native(request).await.map_err(failed)?;
     }
     connector.close().await;
     Ok(())

@@ -22,11 +22,10 @@ impl Random {
         self.next() % bound.max(1)
     }
 
-    /// From 0 to `bound` - 1, small numbers far more often: an eighth of them gets half of the draws.
+    /// From 0 to `bound` - 1, small numbers far more often: an eighth of them gets over a third of the draws.
     pub(super) fn skewed(&mut self, bound: u64) -> u64 {
         let (first, second) = (self.below(1 << 20), self.below(1 << 20));
-        let product = (first * second) >> 20;
-        ((product * first) >> 20) * bound >> 20
+        (((first * second) >> 20) * bound) >> 20
     }
 
     /// One of the values, the first ones far more often.
@@ -60,6 +59,6 @@ mod tests {
     fn skewed_numbers_are_skewed() {
         let mut random = Random::new(1);
         let small = (0..10_000).filter(|_| random.skewed(800) < 100).count();
-        assert!((4_000..8_000).contains(&small), "{small}");
+        assert!((3_300..4_500).contains(&small), "{small}");
     }
 }

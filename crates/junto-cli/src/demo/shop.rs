@@ -103,7 +103,13 @@ fn orders(products: &Table) -> (Table, Table) {
             let quantity = 1 + random.skewed(6) as i64;
             let Some(Value::Amount(price)) = products.rows[product as usize].last() else { continue };
             total += price * quantity;
-            items.push(vec![id.into(), line.into(), (product as i64 + 1).into(), quantity.into(), Value::Amount(*price)]);
+            items.push(vec![
+                id.into(),
+                line.into(),
+                (product as i64 + 1).into(),
+                quantity.into(),
+                Value::Amount(*price),
+            ]);
         }
         let status = *random.favoured(&["paid", "shipped", "returned", "cancelled"]);
         orders.push(vec![id.into(), customer.into(), Value::Date(day), status.into(), Value::Amount(total)]);

@@ -90,6 +90,9 @@ mod tests {
         let values = vec![Value::Null, 7.into(), "O'Hara".into(), Value::Amount(1905), Value::Date(0)];
         let table = Table { definition: &["CREATE TABLE t (x)"], name: "t", rows: vec![values] };
         let statements: Vec<String> = table.statements().collect();
-        assert_eq!(statements, ["CREATE TABLE t (x)", "INSERT INTO t VALUES\n(NULL, 7, 'O''Hara', 19.05, '1970-01-01')"]);
+        assert_eq!(
+            statements,
+            ["CREATE TABLE t (x)", "INSERT INTO t VALUES\n(NULL, 7, 'O''Hara', 19.05, '1970-01-01')"]
+        );
     }
 }

@@ -36,8 +36,7 @@ pub(super) async fn run(session: &Session, config: &Path) -> Result<()> {
     say("Which customers spent most since July 2025 and wait for support, and what brought them?\n")?;
     say(&indented(STATEMENT))?;
     say("")?;
-    let unlimited =
-        StatementArguments { on: None, timeout: Some(Timeout(None)), strategy: None, memory_limit: None };
+    let unlimited = StatementArguments { on: None, timeout: Some(Timeout(None)), strategy: None, memory_limit: None };
     let options = session.options(&unlimited);
     answer(session, &options).await?;
     let explanation = session.engine.explain(STATEMENT, &options, false).await?;
@@ -82,11 +81,15 @@ fn next_steps(config: &Path) -> [String; 4] {
     let config = quoted(&config.to_string_lossy());
     [
         format!("{junto} schema --config {config} @shop.orders"),
-        format!("{junto} query --config {config} \"SELECT country, count(*) FROM @shop.customers GROUP BY 1 ORDER BY 2 DESC\""),
+        format!(
+            "{junto} query --config {config} \"SELECT country, count(*) FROM @shop.customers GROUP BY 1 ORDER BY 2 DESC\""
+        ),
         format!(
             "{junto} explain --config {config} --analyze \"SELECT * FROM @shop.orders o JOIN @crm.contacts k ON k.customer_id = o.customer_id WHERE k.id = 7\""
         ),
-        format!("{junto} query --config {config} -c mine=postgres://user:password@host/database \"SELECT * FROM @mine.table LIMIT 10\"   (your own database)"),
+        format!(
+            "{junto} query --config {config} -c mine=postgres://user:password@host/database \"SELECT * FROM @mine.table LIMIT 10\"   (your own database)"
+        ),
     ]
 }
 

@@ -16,8 +16,8 @@ use crate::output::{self, Format, Look, Sink, visible};
 use crate::progress::Watch;
 use crate::session::Session;
 use crate::terminal;
-pub(crate) use script::read;
 use script::Script;
+pub(crate) use script::read;
 use timing::Timing;
 
 /// Rows of a result at a terminal, unless `--limit` says otherwise.
@@ -143,7 +143,9 @@ impl Execution<'_> {
             let place = error.span();
             let failure = Failure::from(error);
             match place {
-                Some(place) => self.script.underlined(failure, Span::new(span.start + place.start, span.start + place.end)),
+                Some(place) => {
+                    self.script.underlined(failure, Span::new(span.start + place.start, span.start + place.end))
+                }
                 None => failure,
             }
         };

@@ -38,7 +38,8 @@ fn standard_input() -> Result<String> {
 
 fn utf8(bytes: Vec<u8>, name: &str) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line =
+            error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
         Failure::user(format!("{name} is not UTF-8, line {line}")).hint("save the statements as UTF-8")
     })
 }
@@ -55,7 +56,12 @@ impl Script {
     ///
     /// # Errors
     /// A quote that does not end; no statement at all.
-    pub(super) fn split(text: String, file: Option<&Path>, session: &Session, options: &StatementOptions) -> Result<Self> {
+    pub(super) fn split(
+        text: String,
+        file: Option<&Path>,
+        session: &Session,
+        options: &StatementOptions,
+    ) -> Result<Self> {
         let mut script = Self { text, file: file.map(Path::to_owned), statements: Vec::new() };
         let dialect = session.dialect(&script.text, options);
         match junto_sql::split_statements(&script.text, dialect) {
