@@ -39,6 +39,8 @@ pub fn evaluate(expr: &Expr, row: &[Value]) -> Result<Value> {
         },
         Expr::Negate(inner) => negate(evaluate(inner, row)?)?,
         Expr::IsNull { expr, negated } => Value::Boolean(evaluate(expr, row)?.is_null() != *negated),
+        // As DataFusion simplifies it: no list holds anything, not even what is not known.
+        Expr::InList { list, negated, .. } if list.is_empty() => Value::Boolean(*negated),
         Expr::InList { expr, list, negated } => {
             let tested = evaluate(expr, row)?;
             let mut found = Value::Boolean(false);

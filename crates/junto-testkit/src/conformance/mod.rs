@@ -30,6 +30,7 @@ pub mod evaluate;
 mod expressions;
 mod keys;
 pub mod plans;
+mod random;
 mod reading;
 pub mod relation;
 mod relations;
@@ -56,6 +57,7 @@ pub async fn check(subject: &Subject) -> Report {
     let Some(tables) = catalog::check(subject, &mut report).await else { return report };
     reading::check(subject, &tables, &mut report).await;
     expressions::check(subject, &tables, &mut report).await;
+    random::check(subject, &tables, &mut report).await;
     relations::check(subject, &tables, &mut report).await;
     keys::check(subject, &tables, &mut report).await;
     behaviour::check(subject, &tables, &mut report).await;
