@@ -18,16 +18,26 @@ pub struct FoldedColumn {
 /// Unquoted names reach the engine in lower case, so columns enter it in lower case. Columns of one table that differ
 /// only in case (`"Id"`, `"id"`) keep their spelling and have to be quoted.
 pub fn folded_columns(columns: &[String]) -> Vec<FoldedColumn> {
+    fold(columns).map(|(folded, _)| folded).collect()
+}
+
+/// As [`folded_columns`], and whether another column differs only in case.
+pub(crate) fn fold(columns: &[String]) -> impl Iterator<Item = (FoldedColumn, bool)> {
     let mut uses: HashMap<String, usize> = HashMap::new();
     for column in columns {
         *uses.entry(column.to_lowercase()).or_default() += 1;
     }
-    let fold = |column: &String| {
+    columns.iter().map(move |column| {
         let folded = column.to_lowercase();
-        let name_in_engine = if uses.get(&folded) == Some(&1) { folded } else { column.clone() };
-        FoldedColumn { name_in_engine, source_name: column.clone() }
-    };
-    columns.iter().map(fold).collect()
+        let variant = uses.get(&folded).is_some_and(|count| *count > 1);
+        let name_in_engine = if variant { column.clone() } else { folded };
+        (FoldedColumn { name_in_engine, source_name: column.clone() }, variant)
+    })
+}
+
+/// Whether two names are the same when case is ignored.
+pub(crate) fn same_ignoring_case(a: &str, b: &str) -> bool {
+    if a.is_ascii() && b.is_ascii() { a.eq_ignore_ascii_case(b) } else { a.to_lowercase() == b.to_lowercase() }
 }
 
 /// A name as a user wrote it.
@@ -52,13 +62,16 @@ impl<'a> From<&'a crate::Part> for Written<'a> {
 impl Written<'_> {
     /// Whether both are the same name when case is ignored.
     pub(crate) fn resembles(self, name: &str) -> bool {
-        self.text == name || self.text.to_lowercase() == name.to_lowercase()
+        same_ignoring_case(self.text, name)
     }
 
     /// How well this name fits one that the statement itself defined; `engine` is what the engine calls it.
     pub(crate) fn fits_defined(self, engine: &str) -> Option<Fit> {
+        if !self.resembles(engine) {
+            return None;
+        }
         let exact = if self.quoted { self.text == engine } else { self.text.to_lowercase() == engine };
-        if exact { Some(Fit::Exact) } else { self.resembles(engine).then_some(Fit::IgnoringCase) }
+        Some(if exact { Fit::Exact } else { Fit::IgnoringCase })
     }
 
     /// How well this name fits one of a source, of which `source` is the spelling.

@@ -1,7 +1,7 @@
 //! Binds the names within expressions.
 
 use super::output::{Outputs, Role};
-use super::scope::{Bare, Column, Qualified, Relation, find_bare, find_relation, find_source};
+use super::scope::{Bare, Column, Qualified, Relation, Side, find_bare, find_relation, find_source};
 use super::{Resolver, engine_ident, idents_of, rewrite};
 use crate::names::Written;
 use crate::{Error, Result};
@@ -57,11 +57,20 @@ impl Resolver<'_> {
         let idents = std::slice::from_ref(ident);
         let found = find_bare(&self.scopes, written).map_err(|candidates| self.ambiguous(idents, candidates))?;
         Ok(match found {
-            Bare::Column(column) => {
-                let name = Ident { span: ident.span, ..engine_ident(&column.engine) };
-                Some(Bound::Column(Expr::Identifier(name), column.clone()))
+            Bare::Column(side) => {
+                // The engine would take the select list's alias first, where PostgreSQL takes the column.
+                let hidden = outputs.is_some_and(|outputs| outputs.defines(&side.column.engine));
+                let expr = if hidden || side.merged {
+                    relation_column(side.relation, side.column)
+                } else {
+                    Expr::Identifier(Ident { span: ident.span, ..engine_ident(&side.column.engine) })
+                };
+                Some(Bound::Column(expr, side.column.clone()))
             }
-            Bare::Merged(sides) => Some(self.merged(&sides, ident)),
+            Bare::Merged(sides) => {
+                let column = sides.first().map(|side| side.column.clone()).expect("a merged column has sides");
+                Some(Bound::Column(coalesce(&sides), column))
+            }
             Bare::Opaque => None,
             Bare::Missing => match outputs.and_then(|outputs| outputs.named(written)) {
                 Some(expr) => Some(Bound::Opaque(Some(expr))),
@@ -71,16 +80,6 @@ impl Resolver<'_> {
                 }
             },
         })
-    }
-
-    /// A column that USING or NATURAL made one: where the left side may be missing, whichever side has a value.
-    fn merged(&self, sides: &[(&Relation, &Column)], ident: &Ident) -> Bound {
-        let column = sides.first().map(|(_, column)| (*column).clone()).expect("several sides were found");
-        if self.scopes.iter().any(|scope| scope.outer_merge) {
-            return Bound::Column(coalesce(sides), column);
-        }
-        let name = Ident { span: ident.span, ..engine_ident(&column.engine) };
-        Bound::Column(Expr::Identifier(name), column)
     }
 
     /// A name of several parts.
@@ -188,7 +187,7 @@ impl Resolver<'_> {
     /// `column.field`, or a qualifier that means nothing.
     fn bind_field(&self, idents: &[Ident]) -> Result<Bound> {
         let first = idents.first().expect("a compound name has parts");
-        if let Ok(Bare::Column(column)) = find_bare(&self.scopes, Written::from(first)) {
+        if let Ok(Bare::Column(Side { column, .. })) = find_bare(&self.scopes, Written::from(first)) {
             let mut all = idents.to_vec();
             all[0] = Ident { span: first.span, ..engine_ident(&column.engine) };
             return Ok(Bound::Opaque(Some(Expr::CompoundIdentifier(all))));
@@ -201,6 +200,14 @@ impl Resolver<'_> {
             candidates: self.labels(),
             place: self.parsed.place_of(idents),
         })
+    }
+
+    fn unknown_pattern(&self, function: &Function, pattern: &str) -> Error {
+        Error::Unsupported {
+            what: format!("pattern '{pattern}' of `{}` is not available", function.name),
+            place: Some(self.parsed.place_of(&idents_of(&function.name))),
+            hint: Some("YYYY, MM, DD, HH24, MI, SS, MS, Mon and Dy are; or use extract and date_trunc".into()),
+        }
     }
 
     /// All relations in reach, as errors list them.
@@ -257,7 +264,7 @@ impl Resolver<'_> {
     fn is_date(&self, expr: &Expr) -> bool {
         match expr {
             Expr::Identifier(ident) => {
-                matches!(find_bare(&self.scopes, Written::from(ident)), Ok(Bare::Column(column)) if column.is_date)
+                matches!(find_bare(&self.scopes, Written::from(ident)), Ok(Bare::Column(side)) if side.column.is_date)
             }
             Expr::CompoundIdentifier(idents) => self.is_date_column(idents),
             Expr::Nested(inner) => self.is_date(inner),
@@ -289,9 +296,8 @@ impl Resolver<'_> {
 }
 
 /// `coalesce` of the sides of a merged column.
-pub(super) fn coalesce(sides: &[(&Relation, &Column)]) -> Expr {
-    let sides = sides.iter().map(|(relation, column)| relation_column(relation, column));
-    rewrite::call("coalesce", sides.collect())
+pub(super) fn coalesce(sides: &[Side<'_>]) -> Expr {
+    rewrite::call("coalesce", sides.iter().map(|side| relation_column(side.relation, side.column)).collect())
 }
 
 /// The column of a relation, qualified.
@@ -323,6 +329,9 @@ impl Binder<'_, '_> {
             }
             Expr::Function(function) => {
                 rewrite::rename_function(function);
+                if let Err(pattern) = rewrite::translate_pattern(function) {
+                    return Err(self.resolver.unknown_pattern(function, &pattern));
+                }
                 self.function_wildcards(function)?;
                 None
             }

@@ -106,8 +106,10 @@ pub fn resolve(parsed: &Parsed, tables: &[TableColumns], known: &[Alias]) -> Res
 /// A common table expression in reach.
 #[derive(Debug, Clone)]
 struct Cte {
-    /// Its name in the engine.
+    /// The name it is found by.
     name: String,
+    /// Its name in the engine.
+    engine: String,
     columns: Option<Vec<Column>>,
 }
 
@@ -230,9 +232,8 @@ impl Resolver<'_> {
     fn source_relation(&self, input: usize) -> scope::Relation {
         let table = &self.tables[input];
         let names: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
-        let folded = crate::names::folded_columns(&names);
-        let columns = folded.into_iter().zip(&table.columns).map(|(folded, column)| Column {
-            variant: names.iter().filter(|name| name.to_lowercase() == column.name.to_lowercase()).count() > 1,
+        let columns = crate::names::fold(&names).zip(&table.columns).map(|((folded, variant), column)| Column {
+            variant,
             engine: folded.name_in_engine,
             name: column.name.clone(),
             from_source: true,

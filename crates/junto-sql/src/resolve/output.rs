@@ -2,7 +2,7 @@
 
 use super::expr::{coalesce, relation_column};
 use super::query::unsupported;
-use super::scope::{Column, Relation, Scope};
+use super::scope::{Bare, Column, Scope};
 use super::{Resolver, engine_ident};
 use crate::lexer::{LexemeKind, Lexer};
 use crate::names::{Fit, Written, defined_name};
@@ -58,6 +58,11 @@ impl Outputs {
     /// The expression that refers to the select item of this name.
     pub(super) fn named(&self, written: Written<'_>) -> Option<Expr> {
         best_fit(self.items.iter(), |item| &item.column, written).map(|item| item.name.clone())
+    }
+
+    /// Whether the select list gives this engine name to something by an alias.
+    pub(super) fn defines(&self, engine: &str) -> bool {
+        self.items.iter().any(|item| item.aliased && item.column.engine == engine)
     }
 
     /// The alias of the select item that computes `expr`.
@@ -128,7 +133,8 @@ impl Resolver<'_> {
         for table in &mut select.from {
             self.join_conditions(table)?;
         }
-        let outputs = self.select_list(select, role)?;
+        let sorts_input = order_by.as_deref().is_some_and(sorts_input);
+        let outputs = self.select_list(select, role, sorts_input)?;
         if let Some(condition) = &mut select.selection {
             self.expr(condition, None)?;
         }
@@ -167,7 +173,7 @@ impl Resolver<'_> {
     }
 
     /// Binds the select list and gives every item a name of its own.
-    fn select_list(&mut self, select: &mut Select, role: Role) -> Result<Outputs> {
+    fn select_list(&mut self, select: &mut Select, role: Role, sorts_input: bool) -> Result<Outputs> {
         let texts = item_texts(self.parsed.text(), self.parsed.span(select.select_token.0.span).end);
         let texts = texts.filter(|texts| texts.len() == select.projection.len());
         let mut items = Vec::with_capacity(select.projection.len());
@@ -177,6 +183,10 @@ impl Resolver<'_> {
         }
         let items = expand_where_needed(items, self.scopes.last(), role);
         let mut names = Names::new(&items, role);
+        // Where ORDER BY reads input columns, the engine takes no alias of the same name.
+        if let Some(scope) = self.scopes.last().filter(|_| sorts_input) {
+            names.hidden = scope.relations.iter().flat_map(|one| one.columns.iter().flatten()).cloned().collect();
+        }
         let mut outputs = Outputs { columns: Some(Vec::new()), items: Vec::new() };
         for item in items {
             match item {
@@ -252,8 +262,10 @@ impl Resolver<'_> {
         let Unnamed { expr, alias, column, figure, text } = unnamed;
         if let Some(alias) = alias {
             let mut named = Column::defined(defined_name(&alias), &alias.value);
+            let renames = column.as_ref().is_none_or(|column| column.engine != named.engine);
             named.is_date = column.is_some_and(|column| column.is_date);
-            let free = names.take(&named.engine);
+            let hides = renames && names.hidden.iter().any(|column| column.engine == named.engine);
+            let free = !hides && names.take(&named.engine);
             if !free {
                 named.engine = self.generate("c");
             }
@@ -330,12 +342,14 @@ struct Names {
     taken: HashSet<String>,
     /// Names that columns and aliases of the list have, whether or not they were met yet.
     claimed: HashSet<String>,
+    /// Input columns that no alias may be called like.
+    hidden: Vec<Column>,
     items: usize,
 }
 
 impl Names {
     fn new(items: &[Listed], role: Role) -> Self {
-        let mut names = Self { taken: HashSet::new(), claimed: HashSet::new(), items: items.len() };
+        let mut names = Self { taken: HashSet::new(), claimed: HashSet::new(), hidden: Vec::new(), items: items.len() };
         for item in items {
             match item {
                 Listed::Wildcard { columns, .. } => {
@@ -363,8 +377,18 @@ impl Names {
     }
 }
 
+/// Whether ORDER BY holds more than positions and single names, which mean the select list.
+fn sorts_input(order_by: &OrderBy) -> bool {
+    match &order_by.kind {
+        OrderByKind::Expressions(exprs) => {
+            exprs.iter().any(|order| !matches!(order.expr, Expr::Identifier(_) | Expr::Value(_)))
+        }
+        OrderByKind::All(_) => false,
+    }
+}
+
 /// Writes wildcards out where the engine would refuse or misread them: repeated relations, repeated names in derived
-/// tables, and columns merged by RIGHT or FULL joins.
+/// tables, and columns merged by USING or NATURAL, which PostgreSQL puts first.
 fn expand_where_needed(items: Vec<Listed>, scope: Option<&Scope>, role: Role) -> Vec<Listed> {
     let mut relations: HashMap<&str, usize> = HashMap::new();
     let mut names: HashMap<&str, usize> = HashMap::new();
@@ -378,7 +402,7 @@ fn expand_where_needed(items: Vec<Listed>, scope: Option<&Scope>, role: Role) ->
     }
     let repeated = relations.values().any(|count| *count > 1);
     let clashing = role != Role::Top && names.values().any(|count| *count > 1);
-    if !repeated && !clashing && !scope.is_some_and(|scope| scope.outer_merge) {
+    if !repeated && !clashing && !scope.is_some_and(Scope::has_merged) {
         return items;
     }
     let written_out = items.into_iter().flat_map(|item| match item {
@@ -394,28 +418,14 @@ fn expand_where_needed(items: Vec<Listed>, scope: Option<&Scope>, role: Role) ->
     written_out.collect()
 }
 
-/// All columns of a scope, merged ones first and once; nothing if some are unknown.
+/// All columns of a scope; nothing if some are unknown.
 fn expand(scope: &Scope) -> Option<Expanded> {
-    let mut all: Vec<(&Relation, &Column)> = Vec::new();
-    for relation in &scope.relations {
-        all.extend(relation.columns.as_ref()?.iter().map(|column| (relation, column)));
-    }
-    // The engine leaves merged columns where the left side has them, PostgreSQL puts them first.
-    if !scope.merged.is_empty() && !scope.outer_merge {
-        let mut seen = HashSet::new();
-        all.retain(|(_, column)| !scope.merged.contains(&column.engine) || seen.insert(&column.engine));
-        return Some(all.into_iter().map(|(one, column)| (relation_column(one, column), column.clone())).collect());
-    }
-    let mut expanded = Vec::new();
-    for name in &scope.merged {
-        let sides: Vec<_> = all.iter().copied().filter(|(_, column)| column.engine == *name).collect();
-        if let Some((_, column)) = sides.first() {
-            expanded.push((coalesce(&sides), (*column).clone()));
-        }
-    }
-    let others = all.into_iter().filter(|(_, column)| !scope.merged.contains(&column.engine));
-    expanded.extend(others.map(|(relation, column)| (relation_column(relation, column), column.clone())));
-    Some(expanded)
+    let written = |meaning: Bare<'_>| match meaning {
+        Bare::Column(side) => Some((relation_column(side.relation, side.column), side.column.clone())),
+        Bare::Merged(sides) => Some((coalesce(&sides), sides.first()?.column.clone())),
+        Bare::Opaque | Bare::Missing => None,
+    };
+    scope.all()?.into_iter().map(written).collect()
 }
 
 /// The name that PostgreSQL gives an expression without an alias (parse_target.c, `FigureColname`).

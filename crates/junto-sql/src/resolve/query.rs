@@ -6,11 +6,14 @@ use super::{Cte, Resolver, engine_ident, idents_of, internal_name};
 use crate::names::{Written, defined_name};
 use crate::{Error, Result};
 use sqlparser::ast::{
-    Cte as AstCte, Expr, Fetch, FunctionArg, FunctionArgExpr, Ident, JoinConstraint, JoinOperator, LimitClause,
-    ObjectName, OrderBy, OrderByKind, Query, Select, SetExpr, SetOperator, TableAlias, TableAliasColumnDef,
-    TableFactor, TableWithJoins, With,
+    Expr, Fetch, FunctionArg, FunctionArgExpr, Ident, JoinConstraint, JoinOperator, LimitClause, ObjectName, OrderBy,
+    OrderByKind, Query, Select, SetExpr, SetOperator, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins,
+    With,
 };
 use std::collections::HashMap;
+
+/// A recursive query's own name and the columns listed behind it.
+type Itself = (Cte, Vec<TableAliasColumnDef>);
 
 impl Resolver<'_> {
     /// Resolves a query and says what its columns are.
@@ -19,7 +22,7 @@ impl Resolver<'_> {
     }
 
     /// As [`Self::query`]; the right side of a UNION may also read `recursive`, the query's own name.
-    fn query_named(&mut self, query: &mut Query, role: Role, recursive: Option<&TableAlias>) -> Result<Outputs> {
+    fn query_named(&mut self, query: &mut Query, role: Role, recursive: Option<&Itself>) -> Result<Outputs> {
         if !query.locks.is_empty() {
             return Err(unsupported("FOR UPDATE and FOR SHARE cannot run over connections"));
         }
@@ -44,29 +47,39 @@ impl Resolver<'_> {
     }
 
     fn with(&mut self, with: &mut With) -> Result<()> {
+        let outer = self.ctes.len();
         for cte in &mut with.cte_tables {
-            let recursive = with.recursive.then(|| cte.alias.clone());
-            let outputs = self.query_named(&mut cte.query, Role::Named, recursive.as_ref())?;
-            let cte = self.cte(cte, outputs);
-            self.ctes.push(cte);
+            let name = defined_name(&cte.alias.name);
+            if self.ctes[outer..].iter().any(|one| one.name == name) {
+                let place = Some(self.parsed.place_of(std::slice::from_ref(&cte.alias.name)));
+                let what = format!("WITH names `{name}` more than once");
+                return Err(Error::Unsupported { what, place, hint: None });
+            }
+            // The engine refuses a name that hides one of a query around it.
+            let hides = self.ctes.iter().any(|one| one.engine == name);
+            let engine = if hides { self.generate("w") } else { name.clone() };
+            if hides {
+                cte.alias.name = engine_ident(&engine);
+            }
+            let mut known = Cte { name, engine, columns: None };
+            let itself = with.recursive.then(|| (known.clone(), cte.alias.columns.clone()));
+            let outputs = self.query_named(&mut cte.query, Role::Named, itself.as_ref())?;
+            known.columns = renamed(outputs.columns, &cte.alias.columns);
+            self.ctes.push(known);
         }
         Ok(())
     }
 
-    fn cte(&self, cte: &AstCte, outputs: Outputs) -> Cte {
-        Cte { name: defined_name(&cte.alias.name), columns: renamed(outputs.columns, &cte.alias.columns) }
-    }
-
-    fn set_expr(&mut self, body: &mut SetExpr, role: Role, recursive: Option<&TableAlias>) -> Result<Outputs> {
+    fn set_expr(&mut self, body: &mut SetExpr, role: Role, recursive: Option<&Itself>) -> Result<Outputs> {
         match body {
             SetExpr::Select(select) => self.select(select, None, role),
             SetExpr::Query(query) => self.query(query, role),
             SetExpr::SetOperation { left, right, op, .. } => {
                 let outputs = self.set_expr(left, role, None)?;
                 let ctes = self.ctes.len();
-                if let Some(alias) = recursive.filter(|_| *op == SetOperator::Union) {
-                    let columns = renamed(outputs.columns.clone(), &alias.columns);
-                    self.ctes.push(Cte { name: defined_name(&alias.name), columns });
+                if let Some((itself, listed)) = recursive.filter(|_| *op == SetOperator::Union) {
+                    let columns = renamed(outputs.columns.clone(), listed);
+                    self.ctes.push(Cte { columns, ..itself.clone() });
                 }
                 self.set_expr(right, Role::Anonymous, None)?;
                 self.ctes.truncate(ctes);
@@ -158,48 +171,64 @@ impl Resolver<'_> {
         scope: &mut Scope,
         names: &HashMap<String, usize>,
     ) -> Result<()> {
+        let left = scope.visible.len();
         self.table_factor(&mut table.relation, scope, names)?;
         for join in &mut table.joins {
+            let right = scope.visible.len();
             self.table_factor(&mut join.relation, scope, names)?;
-            if let Some(JoinConstraint::Using(columns)) = constraint(&mut join.join_operator) {
-                for column in columns {
-                    self.using_column(column, scope)?;
+            let outer = keeps_right_rows(&join.join_operator);
+            match constraint(&mut join.join_operator) {
+                Some(JoinConstraint::Using(columns)) => self.using(columns, scope, (left, right), outer)?,
+                Some(JoinConstraint::Natural) => {
+                    let pairs: Vec<(usize, usize)> = scope
+                        .common(left, right)
+                        .iter()
+                        .filter_map(|name| {
+                            let written = Written { text: name, quoted: true };
+                            let mine = scope.position(left..right, written).ok()??;
+                            Some((mine, scope.position(right..scope.visible.len(), written).ok()??))
+                        })
+                        .collect();
+                    scope.merge(left, &pairs, outer);
                 }
-                scope.outer_merge |= keeps_right_rows(&join.join_operator);
-            } else if let Some(JoinConstraint::Natural) = constraint(&mut join.join_operator) {
-                merge_common_columns(scope);
-                scope.outer_merge |= keeps_right_rows(&join.join_operator);
+                _ => {}
             }
         }
         Ok(())
     }
 
-    /// A column in USING: found on both sides under one name of the engine.
-    fn using_column(&self, name: &mut ObjectName, scope: &mut Scope) -> Result<()> {
-        let idents = idents_of(name);
-        let [ident] = idents.as_slice() else { return Err(self.unknown_column(&idents, &[])) };
-        let mut engine: Option<String> = None;
-        for relation in &scope.relations {
-            match relation.column(Written::from(ident)) {
-                Ok(Some(column)) if engine.as_ref().is_none_or(|name| *name == column.engine) => {
-                    engine = Some(column.engine.clone());
+    /// The columns in USING: each found once on both sides, under one name of the engine.
+    fn using(
+        &self,
+        names: &mut [ObjectName],
+        scope: &mut Scope,
+        (left, right): (usize, usize),
+        outer: bool,
+    ) -> Result<()> {
+        let mut pairs = Vec::new();
+        for name in names {
+            let idents = idents_of(name);
+            let [ident] = idents.as_slice() else { return Err(self.unknown_column(&idents, &[])) };
+            let find = |range| {
+                let found = scope.position(range, Written::from(ident));
+                found.map_err(|candidates| self.ambiguous(&idents, candidates))
+            };
+            let (Some(mine), Some(theirs)) = (find(left..right)?, find(right..scope.visible.len())?) else {
+                if scope.is_opaque() {
+                    continue;
                 }
-                Ok(Some(column)) => {
-                    return Err(self.ambiguous(&idents, vec![engine.unwrap_or_default(), column.engine.clone()]));
-                }
-                Ok(None) => {}
-                Err(candidates) => return Err(self.ambiguous(&idents, candidates)),
+                return Err(self.unknown_column(&idents, &scope.relations.iter().collect::<Vec<_>>()));
+            };
+            if scope.engine_name(mine) != scope.engine_name(theirs) {
+                let sides = scope.sides(mine).chain(scope.sides(theirs));
+                let written = sides.map(|side| format!("{}.\"{}\"", side.relation.label(), side.column.name));
+                return Err(self.ambiguous(&idents, written.collect()));
             }
+            *name = internal_name(scope.engine_name(mine));
+            pairs.push((mine, theirs));
         }
-        match engine {
-            Some(engine) => {
-                *name = internal_name(&engine);
-                scope.merged.push(engine);
-                Ok(())
-            }
-            None if scope.is_opaque() => Ok(()),
-            None => Err(self.unknown_column(&idents, &scope.relations.iter().collect::<Vec<_>>())),
-        }
+        scope.merge(left, &pairs, outer);
+        Ok(())
     }
 
     fn table_factor(
@@ -237,7 +266,7 @@ impl Resolver<'_> {
             let what = format!("table name `{}` is given more than once", relation.name);
             return Err(Error::Unsupported { what, place, hint: Some("give one of them another alias".into()) });
         }
-        scope.relations.push(relation);
+        scope.push(relation);
         Ok(())
     }
 
@@ -262,7 +291,7 @@ impl Resolver<'_> {
         let mut relation = self.source_relation(input);
         if let Some(alias) = alias {
             relation.engine = defined_name(&alias.name);
-            relation.name.clone_from(&alias.name.value);
+            relation.name.clone_from(&relation.engine);
             relation.aliased = true;
             relation.columns = renamed(relation.columns.take(), &alias.columns);
             return Ok(relation);
@@ -288,13 +317,13 @@ impl Resolver<'_> {
         // The innermost of the best: `max_by_key` takes the last, so the order is turned once more.
         let found = fits.collect::<Vec<_>>().into_iter().rev().max_by_key(|(fit, _)| *fit);
         let Some((_, cte)) = found else { return Err(self.no_connection(idents)) };
-        *name = internal_name(&cte.name);
+        *name = internal_name(&cte.engine);
         if alias.is_some() {
             return Ok(named(alias, cte.columns.clone()));
         }
         Ok(Relation {
-            engine: cte.name.clone(),
-            name: ident.value.clone(),
+            engine: cte.engine.clone(),
+            name: cte.name.clone(),
             aliased: true,
             shared: names.get(&ident.value.to_lowercase()).is_some_and(|count| *count > 1),
             table: None,
@@ -367,7 +396,7 @@ fn named(alias: Option<&TableAlias>, columns: Option<Vec<Column>>) -> Relation {
     let columns = if columns.is_none() && !listed.is_empty() { Some(Vec::new()) } else { columns };
     Relation {
         engine: alias.map(|alias| defined_name(&alias.name)).unwrap_or_default(),
-        name: alias.map(|alias| alias.name.value.clone()).unwrap_or_default(),
+        name: alias.map(|alias| defined_name(&alias.name)).unwrap_or_default(),
         aliased: alias.is_some(),
         shared: false,
         table: None,
@@ -446,13 +475,4 @@ fn constraint(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {
 /// Whether rows of the right side may come without a row of the left.
 fn keeps_right_rows(operator: &JoinOperator) -> bool {
     matches!(operator, JoinOperator::Right(_) | JoinOperator::RightOuter(_) | JoinOperator::FullOuter(_))
-}
-
-/// NATURAL: the columns that the last relation shares with those before it become one.
-fn merge_common_columns(scope: &mut Scope) {
-    let Some((last, before)) = scope.relations.split_last() else { return };
-    let earlier = |engine: &str| before.iter().flat_map(|one| one.columns.iter().flatten()).any(|c| c.engine == engine);
-    let common = last.columns.iter().flatten().filter(|column| earlier(&column.engine));
-    let common: Vec<String> = common.map(|column| column.engine.clone()).collect();
-    scope.merged.extend(common);
 }

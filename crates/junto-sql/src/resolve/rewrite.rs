@@ -32,6 +32,91 @@ pub(super) fn rename_function(function: &mut Function) {
     }
 }
 
+/// Functions whose second argument is a pattern of dates.
+const FORMATTING: &[&str] = &["to_char", "to_date", "to_timestamp"];
+
+/// PostgreSQL's patterns of dates (manual, 9.8) and the engine's, which are chrono's; longer ones first.
+const PATTERNS: &[(&str, &str)] = &[
+    ("FMMonth", "%B"),
+    ("FMHH24", "%-H"),
+    ("FMHH12", "%-I"),
+    ("FMDDD", "%-j"),
+    ("FMDay", "%A"),
+    ("HH24", "%H"),
+    ("HH12", "%I"),
+    ("YYYY", "%Y"),
+    ("IYYY", "%G"),
+    ("FMMM", "%-m"),
+    ("FMDD", "%-d"),
+    ("FMMI", "%-M"),
+    ("FMSS", "%-S"),
+    ("FMHH", "%-I"),
+    ("DDD", "%j"),
+    ("Mon", "%b"),
+    ("MM", "%m"),
+    ("DD", "%d"),
+    ("Dy", "%a"),
+    ("HH", "%I"),
+    ("MI", "%M"),
+    ("SS", "%S"),
+    ("MS", "%3f"),
+    ("US", "%6f"),
+    ("YY", "%y"),
+    ("IW", "%V"),
+    ("ID", "%u"),
+    ("AM", "%p"),
+    ("PM", "%p"),
+];
+
+/// Puts the engine's pattern in the place of PostgreSQL's, which the engine would print as it stands.
+///
+/// # Errors
+/// The pattern, if it is a literal that the engine has no equal for.
+pub(super) fn translate_pattern(function: &mut Function) -> Result<(), String> {
+    let [ObjectNamePart::Identifier(name)] = function.name.0.as_slice() else { return Ok(()) };
+    if !FORMATTING.contains(&name.value.to_ascii_lowercase().as_str()) {
+        return Ok(());
+    }
+    let FunctionArguments::List(list) = &mut function.args else { return Ok(()) };
+    let [_, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(literal)))] = list.args.as_mut_slice() else {
+        return Ok(());
+    };
+    if let Value::SingleQuotedString(pattern) = &mut literal.value {
+        *pattern = chrono_pattern(pattern).ok_or_else(|| pattern.clone())?;
+    }
+    Ok(())
+}
+
+fn chrono_pattern(pattern: &str) -> Option<String> {
+    let mut translated = String::new();
+    let mut rest = pattern;
+    while let Some(first) = rest.chars().next() {
+        if let Some((written, chrono)) = PATTERNS.iter().find(|(written, _)| starts_with(rest, written)) {
+            translated.push_str(chrono);
+            rest = &rest[written.len()..];
+        } else if let Some(quoted) = rest.strip_prefix('"') {
+            let end = quoted.find('"')?;
+            translated.push_str(&quoted[..end].replace('%', "%%"));
+            rest = &quoted[end + 1..];
+        } else if first.is_alphanumeric() || first == '\\' {
+            return None;
+        } else {
+            translated.push_str(if first == '%' { "%%" } else { &rest[..first.len_utf8()] });
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    Some(translated)
+}
+
+/// Numbers ignore the case of their pattern; that of names says how they are written.
+fn starts_with(rest: &str, pattern: &str) -> bool {
+    let names = ["Mon", "Dy", "FMMonth", "FMDay", "AM", "PM"].contains(&pattern);
+    if names {
+        return rest.starts_with(pattern);
+    }
+    rest.get(..pattern.len()).is_some_and(|start| start.eq_ignore_ascii_case(pattern))
+}
+
 /// `GROUP_CONCAT(x)` separates by commas and takes any type.
 fn separate_by_comma(arguments: &mut FunctionArguments) {
     let FunctionArguments::List(list) = arguments else { return };
@@ -138,4 +223,27 @@ fn text(value: &str) -> Expr {
 
 fn cast(expr: Expr, data_type: DataType) -> Expr {
     Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chrono_pattern;
+
+    #[test]
+    fn patterns_of_dates_are_translated_or_refused() {
+        for (written, expect) in [
+            ("YYYY-MM-DD HH24:MI:SS.MS", Some("%Y-%m-%d %H:%M:%S.%3f")),
+            ("yyyymm", Some("%Y%m")),
+            ("DD Mon YYYY", Some("%d %b %Y")),
+            ("YYYY\"T\"HH24", Some("%YT%H")),
+            ("100%", None),
+            ("- %", Some("- %%")),
+            ("Month", None),
+            ("MON", None),
+            ("Q", None),
+            ("%Y", None),
+        ] {
+            assert_eq!(chrono_pattern(written).as_deref(), expect, "{written}");
+        }
+    }
 }

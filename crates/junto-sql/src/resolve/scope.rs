@@ -80,7 +80,7 @@ impl Relation {
         if self.name.is_empty() {
             return None;
         }
-        if self.aliased { written.fits_defined(&self.engine) } else { written.fits_source(&self.name) }
+        if self.aliased { written.fits_defined(&self.name) } else { written.fits_source(&self.name) }
     }
 
     /// The one column that `written` names.
@@ -103,27 +103,43 @@ impl Relation {
     }
 }
 
-/// The relations of one FROM clause.
+/// The relations of one FROM clause, and the columns that unqualified names and `*` find in it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scope {
     pub(super) relations: Vec<Relation>,
-    /// Engine names of columns that USING or NATURAL made one.
-    pub(super) merged: Vec<String>,
-    /// Whether one of those joins may leave the left side's value NULL (RIGHT and FULL).
-    pub(super) outer_merge: bool,
+    /// In the order of `*`.
+    pub(super) visible: Vec<Visible>,
+}
+
+/// A column that a FROM clause offers: of one relation, or of several that USING or NATURAL joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Visible {
+    /// Numbers of relation and column; more than one if merged.
+    sides: Vec<(usize, usize)>,
+    /// Whether the first side's value may be missing, after RIGHT and FULL joins.
+    outer: bool,
 }
 
 /// What an unqualified name means.
 #[derive(Debug)]
 pub(super) enum Bare<'s> {
-    /// One column.
-    Column(&'s Column),
-    /// A column that joins made one, and the relations that have it.
-    Merged(Vec<(&'s Relation, &'s Column)>),
+    /// This column.
+    Column(Side<'s>),
+    /// One that joins made of several, whichever has a value.
+    Merged(Vec<Side<'s>>),
     /// Nothing known, but some relation's columns are unknown.
     Opaque,
     /// Nothing.
     Missing,
+}
+
+/// A column and the relation it is of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Side<'s> {
+    pub(super) relation: &'s Relation,
+    pub(super) column: &'s Column,
+    /// Whether other relations have the column too, so that it needs its qualifier.
+    pub(super) merged: bool,
 }
 
 /// What a qualifier means.
@@ -148,22 +164,103 @@ impl Scope {
         self.relations.iter().filter(|relation| relation.fit(table).is_some()).map(Relation::label).collect()
     }
 
-    fn bare(&self, written: Written<'_>) -> Result<Option<Bare<'_>>, Vec<String>> {
-        let mut hits = Vec::new();
-        for relation in &self.relations {
-            let columns = relation.columns.iter().flatten();
-            hits.extend(columns.filter_map(|column| Some((column.fit(written)?, (relation, column)))));
-        }
-        let hits = best(hits.into_iter());
-        match hits.as_slice() {
-            [] if self.is_opaque() => Ok(Some(Bare::Opaque)),
+    /// Adds a relation; its columns become visible behind all others.
+    pub(super) fn push(&mut self, relation: Relation) {
+        let number = self.relations.len();
+        let columns = relation.columns.as_ref().map_or(0, Vec::len);
+        let all = (0..columns).map(|column| Visible { sides: vec![(number, column)], outer: false });
+        self.visible.extend(all);
+        self.relations.push(relation);
+    }
+
+    /// The columns of `*`; nothing if some are unknown.
+    pub(super) fn all(&self) -> Option<Vec<Bare<'_>>> {
+        (!self.is_opaque()).then(|| self.visible.iter().map(|visible| self.meaning(visible)).collect())
+    }
+
+    /// Whether joins made one column of several.
+    pub(super) fn has_merged(&self) -> bool {
+        self.visible.iter().any(|visible| visible.sides.len() > 1)
+    }
+
+    /// Names that the visible columns `left..right` and `right..` share, in the order of the left.
+    pub(super) fn common(&self, left: usize, right: usize) -> Vec<String> {
+        let engine = |visible: &Visible| self.first_side(visible).column.engine.clone();
+        let theirs: Vec<String> = self.visible[right..].iter().map(engine).collect();
+        self.visible[left..right].iter().map(engine).filter(|name| theirs.contains(name)).collect()
+    }
+
+    /// The one among the visible columns `range` that `written` names, as its number; candidates if several do.
+    pub(super) fn position(
+        &self,
+        range: std::ops::Range<usize>,
+        written: Written<'_>,
+    ) -> Result<Option<usize>, Vec<String>> {
+        let hits = range.filter_map(|number| {
+            let visible = self.visible.get(number)?;
+            Some((self.first_side(visible).column.fit(written)?, number))
+        });
+        match best(hits).as_slice() {
             [] => Ok(None),
-            [(relation, column)] if column.variant && !written.quoted => Err(relation.alike(written)),
-            [(_, column)] => Ok(Some(Bare::Column(column))),
-            several if several.iter().all(|(_, column)| self.merged.contains(&column.engine)) => {
-                Ok(Some(Bare::Merged(hits)))
+            [one] => {
+                let side = self.first_side(&self.visible[*one]);
+                if side.column.variant && !written.quoted { Err(side.relation.alike(written)) } else { Ok(Some(*one)) }
             }
-            several => Err(unique(several.iter().flat_map(|(relation, _)| relation.alike(written)))),
+            several => {
+                let sides = several.iter().map(|number| self.first_side(&self.visible[*number]));
+                Err(unique(sides.flat_map(|side| side.relation.alike(written))))
+            }
+        }
+    }
+
+    /// Makes one of each pair of visible columns, as a join with USING does: those first, then the others.
+    pub(super) fn merge(&mut self, left: usize, pairs: &[(usize, usize)], outer: bool) {
+        let merged = pairs.iter().map(|(mine, theirs)| {
+            let (mine, theirs) = (&self.visible[*mine], &self.visible[*theirs]);
+            let sides = mine.sides.iter().chain(&theirs.sides).copied().collect();
+            Visible { sides, outer: outer || mine.outer }
+        });
+        let gone = |number: &usize| pairs.iter().any(|(mine, theirs)| mine == number || theirs == number);
+        let others =
+            (left..self.visible.len()).filter(|number| !gone(number)).map(|number| self.visible[number].clone());
+        let new: Vec<Visible> = merged.chain(others).collect();
+        self.visible.truncate(left);
+        self.visible.extend(new);
+    }
+
+    fn first_side(&self, visible: &Visible) -> Side<'_> {
+        let (relation, column) = visible.sides.first().expect("a visible column is of some relation");
+        Side { merged: visible.sides.len() > 1, ..self.side(*relation, *column) }
+    }
+
+    fn side(&self, relation: usize, column: usize) -> Side<'_> {
+        let relation = &self.relations[relation];
+        let columns = relation.columns.as_ref().expect("a relation with visible columns knows them");
+        Side { relation, column: &columns[column], merged: false }
+    }
+
+    fn meaning(&self, visible: &Visible) -> Bare<'_> {
+        if !visible.outer {
+            return Bare::Column(self.first_side(visible));
+        }
+        Bare::Merged(visible.sides.iter().map(|(relation, column)| self.side(*relation, *column)).collect())
+    }
+
+    /// The engine name that a visible column's first side has.
+    pub(super) fn engine_name(&self, number: usize) -> &str {
+        &self.first_side(&self.visible[number]).column.engine
+    }
+
+    /// The sides of a visible column.
+    pub(super) fn sides(&self, number: usize) -> impl Iterator<Item = Side<'_>> {
+        self.visible[number].sides.iter().map(|(relation, column)| self.side(*relation, *column))
+    }
+
+    fn bare(&self, written: Written<'_>) -> Result<Option<Bare<'_>>, Vec<String>> {
+        match self.position(0..self.visible.len(), written)? {
+            Some(number) => Ok(Some(self.meaning(&self.visible[number]))),
+            None if self.is_opaque() => Ok(Some(Bare::Opaque)),
+            None => Ok(None),
         }
     }
 }

@@ -262,6 +262,11 @@ fn order_by_and_group_by_follow_the_select_list() {
          ORDER BY __junto_c0, \"N\", count(*)",
     );
     check(
+        "SELECT -id AS id FROM @dev.users GROUP BY id ORDER BY id, id + 0",
+        "SELECT -id AS __junto_c0 FROM __junto_t0 AS users GROUP BY id ORDER BY __junto_c0, id + 0",
+    );
+    heads("SELECT -id AS \"Id\" FROM @dev.users GROUP BY id ORDER BY \"Id\" + 0", &["Id"]);
+    check(
         "SELECT a.id FROM @dev.users a, @prod.public.users b ORDER BY id",
         "SELECT a.id FROM __junto_t0 a, __junto_t1 b ORDER BY a.id",
     );
@@ -313,7 +318,21 @@ fn subqueries_see_the_tables_around_them() {
 fn merged_columns_are_not_ambiguous() {
     check(
         "SELECT id FROM @dev.users a JOIN @prod.public.users b USING (ID)",
-        "SELECT id FROM __junto_t0 a JOIN __junto_t1 b USING(id)",
+        "SELECT a.id FROM __junto_t0 a JOIN __junto_t1 b USING(id)",
+    );
+    check(
+        "SELECT * FROM @dev.users a JOIN @prod.public.users b USING (name)",
+        "SELECT a.name, a.id, b.id AS __junto_c0, b.email FROM __junto_t0 a JOIN __junto_t1 b USING(name)",
+    );
+    check(
+        "SELECT name, id FROM @dev.users a NATURAL JOIN @prod.public.users b",
+        "SELECT a.name, a.id FROM __junto_t0 a NATURAL JOIN __junto_t1 b",
+    );
+    fails(
+        "SELECT id FROM @dev.users a JOIN @prod.public.users b USING (id) JOIN @orders_db.orders o ON o.user_id = a.id",
+        "`id` is ambiguous at line 1, column 8: it may mean a.id or o.id",
+        "id",
+        "write a.id or o.id",
     );
     check(
         "SELECT id, email FROM @dev.users a FULL JOIN @prod.public.users b USING (id) WHERE id > 1",
@@ -335,6 +354,20 @@ fn everyday_functions_go_by_the_engines_names() {
         "SELECT coalesce(name, '') AS __junto_c0, coalesce(name, '') AS __junto_c1, character_length(name) AS __junto_c2, \
          lower(name) AS __junto_c3, upper(name) AS __junto_c4, string_agg(CAST(name AS VARCHAR), ',') AS __junto_c5, \
          current_date() AS __junto_c6 FROM __junto_t0 AS users",
+    );
+}
+
+#[test]
+fn patterns_of_dates_are_postgresqls() {
+    check(
+        "SELECT to_char(day, 'YYYY-MM') AS m FROM @production.order_stats",
+        "SELECT to_char(day, '%Y-%m') AS m FROM __junto_t0 AS order_stats",
+    );
+    fails(
+        "SELECT to_char(day, 'Q') FROM @production.order_stats",
+        "pattern 'Q' of `to_char` is not available at line 1, column 8",
+        "to_char",
+        "YYYY, MM, DD, HH24, MI, SS, MS, Mon and Dy are; or use extract and date_trunc",
     );
 }
 
