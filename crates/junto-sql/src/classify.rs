@@ -183,8 +183,12 @@ fn is_show(statement: &Statement) -> bool {
 }
 
 fn is_ddl(statement: &Statement) -> bool {
+    creates(statement) || alters(statement) || drops(statement)
+}
+
+fn creates(statement: &Statement) -> bool {
     use Statement as S;
-    let created = matches!(
+    matches!(
         statement,
         S::CreateView(_)
             | S::CreateTable(_)
@@ -211,8 +215,12 @@ fn is_ddl(statement: &Statement) -> bool {
             | S::CreateDomain(_)
             | S::CreateType { .. }
             | S::CreateUser(_)
-    );
-    let altered = matches!(
+    )
+}
+
+fn alters(statement: &Statement) -> bool {
+    use Statement as S;
+    matches!(
         statement,
         S::AlterTable(_)
             | S::AlterSchema(_)
@@ -238,8 +246,12 @@ fn is_ddl(statement: &Statement) -> bool {
             | S::OptimizeTable { .. }
             | S::Flush { .. }
             | S::Msck(_)
-    );
-    let dropped = matches!(
+    )
+}
+
+fn drops(statement: &Statement) -> bool {
+    use Statement as S;
+    matches!(
         statement,
         S::Drop { .. }
             | S::DropFunction(_)
@@ -253,6 +265,5 @@ fn is_ddl(statement: &Statement) -> bool {
             | S::DropOperatorFamily(_)
             | S::DropOperatorClass(_)
             | S::DropTrigger(_)
-    );
-    created || altered || dropped
+    )
 }

@@ -11,6 +11,7 @@ mod output;
 mod query;
 mod rewrite;
 mod scope;
+mod texts;
 
 use crate::names::engine_ident;
 use crate::parse::Parsed;

@@ -3,10 +3,10 @@
 use super::expr::{coalesce, relation_column};
 use super::query::unsupported;
 use super::scope::{Bare, Column, Scope};
+use super::texts::item_texts;
 use super::{Resolver, engine_ident};
-use crate::lexer::{LexemeKind, Lexer};
+use crate::Result;
 use crate::names::{Fit, Written, defined_name};
-use crate::{Dialect, Result};
 use sqlparser::ast::{
     CastKind, Distinct, Expr, Ident, ObjectName, ObjectNamePart, OrderBy, OrderByKind, Select, SelectItem,
     SelectItemQualifiedWildcardKind,
@@ -454,79 +454,4 @@ fn figure_name(expr: &Expr) -> Option<String> {
 
 fn last_name(name: &ObjectName) -> Option<String> {
     name.0.last().and_then(ObjectNamePart::as_ident).map(defined_name)
-}
-
-/// The user's text of each item of the select list that starts at `start`, behind the keyword.
-fn item_texts(text: &str, start: usize) -> Option<Vec<String>> {
-    const ENDS: &[&str] = &[
-        "from",
-        "into",
-        "where",
-        "group",
-        "having",
-        "window",
-        "qualify",
-        "order",
-        "limit",
-        "offset",
-        "fetch",
-        "union",
-        "except",
-        "intersect",
-        "for",
-    ];
-    let mut lexer = Lexer::new(text, Dialect::Federated);
-    lexer.skip_to(start);
-    let mut items = Vec::new();
-    let mut current: Option<(usize, usize)> = None;
-    let mut depth = 0_usize;
-    let mut before = String::new();
-    let mut distinct_on = false;
-    for lexeme in lexer {
-        let lexeme = lexeme.ok()?;
-        let written = lexeme.span.of(text);
-        let name = before == "." || before == "as";
-        match lexeme.kind {
-            LexemeKind::Blank => continue,
-            LexemeKind::Open | LexemeKind::Symbol('[') => depth += 1,
-            LexemeKind::Close if depth == 0 => break,
-            LexemeKind::Close | LexemeKind::Symbol(']') => {
-                depth = depth.saturating_sub(1);
-                if distinct_on && depth == 0 {
-                    distinct_on = false;
-                    before.clear();
-                    continue;
-                }
-            }
-            LexemeKind::Semicolon if depth == 0 => break,
-            LexemeKind::Symbol(',') if depth == 0 => {
-                items.push(current.take()?);
-                before.clear();
-                continue;
-            }
-            LexemeKind::Word if depth == 0 && !name => {
-                let word = written.to_ascii_lowercase();
-                // `IS DISTINCT FROM` is an operator.
-                if ENDS.contains(&word.as_str()) && !(word == "from" && before == "distinct") {
-                    break;
-                }
-                if current.is_none() && items.is_empty() && matches!(word.as_str(), "distinct" | "all") {
-                    before.clear();
-                    continue;
-                }
-                if current.is_none() && items.is_empty() && word == "on" {
-                    distinct_on = true;
-                    continue;
-                }
-            }
-            _ => {}
-        }
-        before = written.to_ascii_lowercase();
-        if !distinct_on {
-            let first = current.map_or(lexeme.span.start, |(first, _)| first);
-            current = Some((first, lexeme.span.end));
-        }
-    }
-    items.push(current?);
-    Some(items.into_iter().map(|(first, end)| text[first..end].to_owned()).collect())
 }
