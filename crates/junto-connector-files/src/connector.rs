@@ -30,6 +30,7 @@ use junto_connector::{
 use junto_types::{TableName, nearest};
 use parking_lot::Mutex;
 
+use crate::describe::describe;
 use crate::expression::translate;
 use crate::folder::{DEFAULT_SCHEMA, Folder, Found};
 use crate::output::Running;
@@ -263,14 +264,11 @@ impl Connector for FilesConnector {
         statistics::collect(&self.state, self.opened(found).await?.as_ref()).await
     }
 
-    /// The steps of the plan, one per line: there is no other language in between.
+    /// The steps of the plan, innermost last: there is no other language in between.
     fn remote_text(&self, plan: &RemotePlan, keys: Option<&[usize]>) -> Result<String> {
         check_plan(self, plan)?;
-        let mut text = describe(&plan.root);
-        if keys.is_some() {
-            text.insert_str(0, "keys of: ");
-        }
-        Ok(text)
+        let text = describe(&plan.root)?;
+        Ok(if keys.is_some() { format!("rows with the keys of ({text})") } else { text })
     }
 
     async fn open(&self, request: OpenRequest) -> Result<BatchStream> {
@@ -378,27 +376,4 @@ fn register(context: &SessionContext, reference: TableReference, table: &OpenTab
 fn delivered(schema: &Schema) -> SchemaRef {
     let field = |field: &Arc<Field>| Field::new(field.name(), column_type(field).planned, field.is_nullable());
     Arc::new(Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>()))
-}
-
-fn describe(relation: &Relation) -> String {
-    let inner = || relation.inputs().into_iter().map(describe).collect::<Vec<_>>().join(", ");
-    match relation {
-        Relation::Scan { table, columns } => {
-            let names = columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
-            format!("scan {table} [{names}]")
-        }
-        Relation::Filter { predicate, .. } => format!("filter {predicate:?} of ({})", inner()),
-        Relation::Project { outputs, .. } => {
-            let names = outputs.iter().map(|output| output.name.as_str()).collect::<Vec<_>>().join(", ");
-            format!("[{names}] of ({})", inner())
-        }
-        Relation::Aggregate { groups, aggregates, .. } => {
-            format!("{} aggregates by {} keys of ({})", aggregates.len(), groups.len(), inner())
-        }
-        Relation::Sort { keys, fetch, .. } => format!("first {fetch:?} by {} keys of ({})", keys.len(), inner()),
-        Relation::Limit { skip, fetch, .. } => format!("{fetch:?} rows after {skip} of ({})", inner()),
-        Relation::Distinct { .. } => format!("distinct of ({})", inner()),
-        Relation::UnionAll { .. } => format!("all of ({})", inner()),
-        Relation::Join { kind, .. } => format!("{kind:?} join of ({})", inner()),
-    }
 }

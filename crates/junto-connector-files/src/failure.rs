@@ -50,9 +50,15 @@ fn decoding(what: &str, cause: &ArrowError) -> Error {
                 hint: Some("read it as another type: option `type.<table>.<column> = text`".into()),
             }
         }
-        ArrowError::JsonError(text) | ArrowError::CastError(text) => Error::Decode {
-            column: "?".into(),
+        ArrowError::JsonError(text) => Error::Decode {
+            column: quoted_after(text, "field ").unwrap_or_else(|| "?".into()),
             row: number_after(text, "line "),
+            reason: format!("{} in {what}", shortened(text)),
+            hint: Some("all values of one name must have one type; numbers and text cannot be mixed".into()),
+        },
+        ArrowError::CastError(text) => Error::Decode {
+            column: "?".into(),
+            row: None,
             reason: format!("{} in {what}", shortened(text)),
             hint: Some("read it as another type: option `type.<table>.<column> = text`".into()),
         },
@@ -78,6 +84,12 @@ fn parquet(what: &str, text: &str) -> Error {
 fn number_after(text: &str, phrase: &str) -> Option<u64> {
     let rest = &text[text.find(phrase)? + phrase.len()..];
     rest[..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())].parse().ok()
+}
+
+/// The name in quotes that stands after a phrase of a message.
+fn quoted_after(text: &str, phrase: &str) -> Option<String> {
+    let rest = text[text.find(phrase)? + phrase.len()..].strip_prefix('\'')?;
+    Some(rest[..rest.find('\'')?].to_owned())
 }
 
 /// Without the whole row that CSV errors repeat.

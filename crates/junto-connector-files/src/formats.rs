@@ -13,7 +13,7 @@ use datafusion::datasource::file_format::parquet::ParquetFormat;
 use junto_connector::{Error, OptionKind, OptionSpec, Options, Result};
 
 /// Tables of at most this size are read whole to learn their columns' types.
-const INFERRED_FROM_ALL_BYTES: u64 = 16 << 20;
+pub(crate) const INFERRED_FROM_ALL_BYTES: u64 = 16 << 20;
 
 /// Rows that larger tables are judged by.
 const INFERRED_FROM_ROWS: usize = 100_000;
@@ -76,33 +76,43 @@ impl Format {
 
     /// DataFusion's reader. `sample` is the first file, and `size_bytes` the size of all.
     pub(crate) fn reader(self, options: &Options, sample: &Path, size_bytes: u64) -> Result<Arc<dyn FileFormat>> {
-        let rows = if size_bytes <= INFERRED_FROM_ALL_BYTES { usize::MAX } else { INFERRED_FROM_ROWS };
+        if let Some(csv) = self.csv_options(options, size_bytes)? {
+            return Ok(Arc::new(CsvFormat::default().with_options(csv)));
+        }
         Ok(match self {
             Format::Parquet => Arc::new(ParquetFormat::new()),
-            Format::Csv | Format::Tsv => Arc::new(CsvFormat::default().with_options(self.csv_options(options, rows)?)),
-            Format::Json => Arc::new(JsonFormat::default().with_options(JsonOptions {
-                schema_infer_max_rec: Some(rows),
+            _ => Arc::new(JsonFormat::default().with_options(JsonOptions {
+                schema_infer_max_rec: Some(rows_inferred_from(size_bytes)),
                 newline_delimited: !begins_with_bracket(sample)?,
                 ..JsonOptions::default()
             })),
         })
     }
 
-    fn csv_options(self, options: &Options, rows: usize) -> Result<CsvOptions> {
-        let delimiter = if self == Format::Tsv { Some(b'\t') } else { character(options, "delimiter")? };
-        Ok(CsvOptions {
+    /// How the values are separated; none for formats that are not CSV.
+    pub(crate) fn csv_options(self, options: &Options, size_bytes: u64) -> Result<Option<CsvOptions>> {
+        let delimiter = match self {
+            Format::Csv => character(options, "delimiter")?,
+            Format::Tsv => Some(b'\t'),
+            Format::Parquet | Format::Json => return Ok(None),
+        };
+        Ok(Some(CsvOptions {
             has_header: Some(options.is_on("header")),
             delimiter: delimiter.unwrap_or(b','),
             quote: character(options, "quote")?.unwrap_or(b'"'),
             escape: character(options, "escape")?,
-            schema_infer_max_rec: Some(rows),
+            schema_infer_max_rec: Some(rows_inferred_from(size_bytes)),
             // Only for learning the types; DataFusion does not use it to read values. See `table::without_nulls`.
             null_regex: options.text("null").map(null_pattern),
             // Otherwise a big file is cut at line ends, some of which may be inside quotes.
             newlines_in_values: Some(true),
             ..CsvOptions::default()
-        })
+        }))
     }
+}
+
+fn rows_inferred_from(size_bytes: u64) -> usize {
+    if size_bytes <= INFERRED_FROM_ALL_BYTES { usize::MAX } else { INFERRED_FROM_ROWS }
 }
 
 /// `NA,-` becomes `^(NA|\-)?$`.

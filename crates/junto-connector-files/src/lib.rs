@@ -9,6 +9,8 @@
 
 mod capabilities;
 mod connector;
+mod describe;
+mod digits;
 mod expression;
 mod failure;
 mod folder;

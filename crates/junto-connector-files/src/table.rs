@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::datasource::file_format::FileFormat;
@@ -15,9 +15,10 @@ use datafusion::object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use junto_connector::{ColumnInfo, Error, Options, Result, TableInfo, TableKind, TextSemantics};
 use url::Url;
 
+use crate::digits::{columns_with_leading_zeros, has_integer_beyond_64_bits};
 use crate::failure;
 use crate::folder::{DataFile, Found};
-use crate::formats::Format;
+use crate::formats::{Format, INFERRED_FROM_ALL_BYTES};
 use crate::types::{ColumnType, column_type, named_type};
 
 /// A table that can be read.
@@ -61,7 +62,9 @@ impl OpenTable {
         if inferred.fields().is_empty() {
             return Err(wrong());
         }
+        let inferred = names_as_text(inferred, &found, options).await?;
         let columns = columns(&inferred, &found, options)?;
+        refuse_rounding(&found, &columns).await?;
         let partitions = partition_types(&found);
         let failed = |cause: DataFusionError| failure::reading(&shown, &cause);
         let nulls = found.format.nulls(options);
@@ -81,6 +84,48 @@ impl OpenTable {
     }
 }
 
+/// The schema with text for CSV columns of numbers that have leading zeros.
+async fn names_as_text(inferred: SchemaRef, found: &Found, options: &Options) -> Result<SchemaRef> {
+    let Some(csv) = found.format.csv_options(options, found.size_bytes())? else { return Ok(inferred) };
+    let files = found.files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
+    let schema = Arc::clone(&inferred);
+    let scan = tokio::task::spawn_blocking(move || columns_with_leading_zeros(&files, &schema, &csv));
+    // A row that cannot be read is reported, with its place, when the table is.
+    let zeros = scan.await.map_err(|_| Error::internal("reading a CSV file failed"))?.unwrap_or_default();
+    let field = |(at, field): (usize, &Arc<Field>)| {
+        if zeros.contains(&at) {
+            Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View))
+        } else {
+            Arc::clone(field)
+        }
+    };
+    Ok(Arc::new(Schema::new(inferred.fields().iter().enumerate().map(field).collect::<Vec<_>>())))
+}
+
+/// DataFusion reads JSON integers beyond 64 bits as doubles, which would round them.
+async fn refuse_rounding(found: &Found, columns: &[Column]) -> Result<()> {
+    let rounded = columns.iter().find(|column| !column.is_chosen && column.column_type.read == DataType::Float64);
+    let (Format::Json, Some(column)) = (found.format, rounded) else { return Ok(()) };
+    for file in &found.files {
+        let path = file.path.clone();
+        let scan = tokio::task::spawn_blocking(move || has_integer_beyond_64_bits(&path, INFERRED_FROM_ALL_BYTES));
+        let scan = scan.await.map_err(|_| Error::internal("reading a JSON file failed"))?;
+        if scan.unwrap_or(false) {
+            return Err(Error::Decode {
+                column: column.name.clone(),
+                row: None,
+                reason: format!("{} has whole numbers beyond 64 bits, which a double would round", file.path.display()),
+                hint: Some(
+                    "say how to read each column with a point or such numbers: option `type.<table>.<column>` = \
+                     `decimal(38,0)`, or `double` to accept rounding"
+                        .into(),
+                ),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// A column of the files.
 #[derive(Debug)]
 struct Column {
@@ -88,6 +133,8 @@ struct Column {
     source_type: String,
     nullable: bool,
     column_type: ColumnType,
+    /// The type is an option's, not an inferred one.
+    is_chosen: bool,
 }
 
 fn columns(inferred: &Schema, found: &Found, options: &Options) -> Result<Vec<Column>> {
@@ -95,7 +142,8 @@ fn columns(inferred: &Schema, found: &Found, options: &Options) -> Result<Vec<Co
         let mut column_type = column_type(field);
         let short = format!("{}.{}", found.name.table, field.name());
         let full = format!("{}.{}", found.name, field.name());
-        if let Some((name, wanted)) = options.entries("type").find(|(name, _)| *name == short || *name == full) {
+        let chosen = options.entries("type").find(|(name, _)| *name == short || *name == full);
+        if let Some((name, wanted)) = chosen {
             let data_type = named_type(&format!("type.{name}"), wanted)?;
             column_type = ColumnType { read: data_type.clone(), planned: data_type, remark: None };
         }
@@ -105,6 +153,7 @@ fn columns(inferred: &Schema, found: &Found, options: &Options) -> Result<Vec<Co
             // Only Parquet files say so, and a file added later need not keep it.
             nullable: field.is_nullable() || found.format.is_inferred() || found.files.len() > 1,
             column_type,
+            is_chosen: chosen.is_some(),
         })
     };
     inferred.fields().iter().map(column).collect()

@@ -39,9 +39,6 @@ pub(super) fn planned(source_type: &str, field: &Field, as_text: bool) -> (DataT
         DataType::Utf8View if is_text(source_type) || source_type == "JSON" => None,
         DataType::Utf8View if source_type == "UUID" || source_type.starts_with("ENUM") => None,
         DataType::Utf8View => Some("read as text".into()),
-        DataType::Date32 | DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            return (data_type, None);
-        }
         other if is_known(other) => None,
         _ => return (DataType::Utf8View, Some("read as text".into())),
     };
@@ -54,7 +51,7 @@ fn is_known(data_type: &DataType) -> bool {
     data_type.is_integer()
         || matches!(data_type, T::Boolean | T::Float32 | T::Float64 | T::Decimal128(..) | T::Decimal256(..))
         || matches!(data_type, T::Binary | T::Time64(TimeUnit::Microsecond) | T::Interval(_) | T::Utf8View)
-        || matches!(data_type, T::Timestamp(TimeUnit::Nanosecond, _))
+        || matches!(data_type, T::Date32 | T::Timestamp(TimeUnit::Microsecond | TimeUnit::Nanosecond, _))
 }
 
 fn is_text(source_type: &str) -> bool {

@@ -142,6 +142,17 @@ async fn row_groups_that_cannot_match_are_not_read() {
 }
 
 #[tokio::test]
+async fn a_plan_is_shown_in_words() {
+    let folder = Folder::new();
+    folder.write("a.csv", "id,name\n1,x\n");
+    let files = folder.connect().await;
+    let info = files.table(None, "a").await.expect("a table");
+    let predicate = Expr::compare(CompareOp::Gt, Expr::Column(0), Expr::Literal(Literal::Int(3)));
+    let plan = junto_connector::RemotePlan { root: filter(scan(&info), predicate) };
+    assert_eq!(files.remote_text(&plan, None).expect("a text"), "filter id > 3 of (scan main.a [id, name])");
+}
+
+#[tokio::test]
 async fn statistics_come_from_footers() {
     let folder = Folder::new();
     folder.parquet("t/1.parquet", vec![("id", numbers(100))], 10);
@@ -164,6 +175,15 @@ async fn options_say_how_csv_is_read() {
     assert_eq!(rows(files.as_ref(), "a").await.expect("rows"), ["00123|∅|1.10", "x;y|∅|2.00"]);
     let wrong = refused(crate::support::connect("files:.?type.a.b=number").await, "an unknown type");
     assert!(matches!(wrong, Error::InvalidOption { .. }), "{wrong}");
+}
+
+#[tokio::test]
+async fn numbers_with_leading_zeros_are_names() {
+    let folder = Folder::new();
+    folder.write("places.csv", "code,people\n01067,10\n99084,0\n");
+    let files = folder.connect().await;
+    assert_eq!(rows(files.as_ref(), "places").await.expect("rows"), ["01067|10", "99084|0"]);
+    assert_eq!(files.table(None, "places").await.expect("a table").columns[1].data_type, DataType::Int64);
 }
 
 #[tokio::test]
