@@ -126,3 +126,45 @@ pub(crate) fn column_statistics(table: &RemoteTable, index: usize) -> ColumnStat
     }
     statistics
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(min: i64, max: i64) -> ColumnStatistics {
+        ColumnStatistics {
+            distinct: Some(100),
+            min: Some(Literal::Int(min)),
+            max: Some(Literal::Int(max)),
+            ..ColumnStatistics::default()
+        }
+    }
+
+    fn close(left: f64, right: f64) -> bool {
+        (left - right).abs() < 1e-9
+    }
+
+    #[test]
+    fn a_range_is_interpolated_between_the_extremes() {
+        let value = Literal::Int(25);
+        assert!(close(compared(CompareOp::Lt, &of(0, 100), &value), 0.25));
+        assert!(close(compared(CompareOp::GtEq, &of(0, 100), &value), 0.75));
+        assert!(close(compared(CompareOp::Lt, &of(50, 100), &value), 0.0));
+        assert!(close(compared(CompareOp::Eq, &of(0, 100), &value), 0.01));
+    }
+
+    #[test]
+    fn a_histogram_counts_whole_buckets() {
+        let bounds = [0, 10, 20, 1000].map(Literal::Int).to_vec();
+        let statistics = ColumnStatistics { histogram: bounds, ..ColumnStatistics::default() };
+        assert!(close(compared(CompareOp::Lt, &statistics, &Literal::Int(15)), 0.5));
+    }
+
+    #[test]
+    fn a_common_value_has_its_own_share() {
+        let common = vec![(Literal::Text("open".into()), 0.9)];
+        let statistics = ColumnStatistics { common, distinct: Some(4), ..ColumnStatistics::default() };
+        assert!(close(compared(CompareOp::Eq, &statistics, &Literal::Text("open".into())), 0.9));
+        assert!(close(compared(CompareOp::Eq, &statistics, &Literal::Text("void".into())), 0.25));
+    }
+}

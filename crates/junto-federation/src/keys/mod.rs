@@ -38,3 +38,17 @@ pub(crate) fn key_limit(rows: Option<u64>, distinct: Option<u64>, indexed: bool,
     let rows_per_key = distinct.map_or(1.0, |distinct| (rows as f64 / distinct.max(1) as f64).max(1.0));
     ((rows as f64 * INDEX_SHARE / rows_per_key) as usize).clamp(FEW_KEYS, MAX_KEYS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{FEW_KEYS, MAX_KEYS, UNKNOWN_TABLE_KEYS, key_limit};
+
+    #[test]
+    fn the_limit_follows_the_table_and_its_index() {
+        assert_eq!(key_limit(Some(6_000_000), Some(6_000_000), true, 10_000), MAX_KEYS);
+        assert_eq!(key_limit(Some(6_000_000), Some(200_000), true, 10_000), 10_000);
+        assert_eq!(key_limit(Some(100), None, true, 10_000), FEW_KEYS);
+        assert_eq!(key_limit(None, None, true, 10_000), UNKNOWN_TABLE_KEYS);
+        assert_eq!(key_limit(Some(6_000_000), None, false, 10_000), FEW_KEYS, "without an index one query must do");
+    }
+}

@@ -203,3 +203,73 @@ impl fmt::Debug for KeySlot {
         f.debug_struct("KeySlot").field("limit", &self.limit).field("found", &self.found()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{AsArray, Int32Array, Int64Array, StringViewArray};
+    use arrow::datatypes::{Int32Type, Int64Type};
+    use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryPool};
+
+    fn reservation(bytes: usize) -> MemoryReservation {
+        let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(bytes));
+        MemoryConsumer::new("test").register(&pool)
+    }
+
+    fn integers(values: &[Option<i64>]) -> ArrayRef {
+        Arc::new(Int64Array::from(values.to_vec()))
+    }
+
+    fn found(slot: &KeySlot) -> Option<RecordBatch> {
+        futures::executor::block_on(slot.wait())
+    }
+
+    #[test]
+    fn keys_are_distinct_sorted_and_without_nulls() {
+        let slot = KeySlot::new(vec![DataType::Int64], 2, 10, false).expect("integers are sortable");
+        slot.add(&[integers(&[Some(3), None, Some(-1), Some(3)])], || reservation(1 << 20)).expect("same type");
+        slot.finish_partition();
+        assert_eq!(slot.found(), None, "one of two partitions is still collecting");
+        slot.add(&[integers(&[Some(2), Some(-1)])], || reservation(1 << 20)).expect("same type");
+        slot.finish_partition();
+        let keys = found(&slot).expect("few keys");
+        assert_eq!(keys.column(0).as_primitive::<Int64Type>().values(), &[-1, 2, 3]);
+    }
+
+    #[test]
+    fn too_many_keys_or_no_memory_for_them_mean_no_keys() {
+        let many = KeySlot::new(vec![DataType::Int64], 1, 2, false).expect("integers are sortable");
+        many.add(&[integers(&[Some(1), Some(2), Some(3)])], || reservation(1 << 20)).expect("same type");
+        many.finish_partition();
+        assert!(found(&many).is_none());
+        let poor = KeySlot::new(vec![DataType::Int64], 1, 10, false).expect("integers are sortable");
+        poor.add(&[integers(&[Some(1), Some(2)])], || reservation(8)).expect("same type");
+        poor.finish_partition();
+        assert!(found(&poor).is_none());
+    }
+
+    #[test]
+    fn a_key_its_column_cannot_hold_is_left_out() {
+        let slot = KeySlot::new(vec![DataType::Int64], 1, 10, false).expect("integers are sortable");
+        slot.add(&[integers(&[Some(7), Some(1 << 40), Some(7)])], || reservation(1 << 20)).expect("same type");
+        slot.finish_partition();
+        let keys = found(&slot).expect("few keys");
+        let narrow = slot.project(&keys, &[0], &[DataType::Int32]).expect("cast").expect("exact");
+        assert_eq!(narrow.column(0).as_primitive::<Int32Type>(), &Int32Array::from(vec![7]));
+        let inexact = slot.project(&keys, &[0], &[DataType::Float64]).expect("no cast is tried");
+        assert!(inexact.is_none(), "2^53 and its neighbour are one double");
+    }
+
+    #[test]
+    fn one_column_of_a_composite_key_is_distinct_by_itself() {
+        let types = vec![DataType::Int64, DataType::Utf8View];
+        let slot = KeySlot::new(types, 1, 10, false).expect("sortable");
+        let words: ArrayRef = Arc::new(StringViewArray::from(vec![Some("b"), Some("a"), None]));
+        slot.add(&[integers(&[Some(1), Some(1), Some(2)]), words], || reservation(1 << 20)).expect("same types");
+        slot.finish_partition();
+        let keys = found(&slot).expect("few keys");
+        assert_eq!(keys.num_rows(), 2, "a row with a NULL in any column holds no key");
+        let first = slot.project(&keys, &[0], &[DataType::Int64]).expect("no cast").expect("exact");
+        assert_eq!(first.column(0).as_primitive::<Int64Type>().values(), &[1]);
+    }
+}
