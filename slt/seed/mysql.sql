@@ -1,7 +1,7 @@
 -- What @my holds, in MariaDB and MySQL's own language. The first seven tables are the same on every source.
 SET time_zone = '+00:00';
 SET sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES';
-CREATE TABLE customers (id int PRIMARY KEY, name varchar(50) NOT NULL, country varchar(2), balance decimal(12,2), joined date, active tinyint(1));
+CREATE TABLE customers (id int PRIMARY KEY, name varchar(50) NOT NULL, country varchar(2), balance decimal(12,2), joined date, active bit(1));
 INSERT INTO customers VALUES
   (1, 'Ada', 'DE', 1200.50, '2020-01-15', TRUE),
   (2, 'Bob', 'US', 0.00, '2021-06-30', TRUE),

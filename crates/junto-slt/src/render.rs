@@ -1,5 +1,7 @@
 //! Values as they are written in `.slt` files.
 
+use std::borrow::Cow;
+
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
@@ -21,16 +23,31 @@ pub(crate) fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<String>>, ArrowErr
         let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         for row in 0..batch.num_rows() {
-            let cells = columns.iter().zip(batch.columns()).map(|(formatter, column)| {
+            let cells = columns.iter().zip(batch.columns()).map(|(formatter, column)| -> Result<String, ArrowError> {
                 if column.is_null(row) {
                     return Ok(NULL.to_owned());
                 }
-                formatter.value(row).try_to_string().map(|text| visible(&text))
+                let text = formatter.value(row).try_to_string()?;
+                let text = if column.data_type().is_temporal() { without_zeros(&text) } else { text.into() };
+                Ok(visible(&text))
             });
             rows.push(cells.collect::<Result<Vec<_>, _>>()?);
         }
     }
     Ok(rows)
+}
+
+/// A point in time without the zeros that end a fraction of a second, as PostgreSQL writes it.
+fn without_zeros(text: &str) -> Cow<'_, str> {
+    let (text, zone) = text.strip_suffix('Z').map_or((text, ""), |text| (text, "Z"));
+    match text.rsplit_once('.') {
+        Some((whole, fraction)) if fraction.bytes().all(|byte| byte.is_ascii_digit()) => {
+            let fraction = fraction.trim_end_matches('0');
+            let point = if fraction.is_empty() { "" } else { "." };
+            format!("{whole}{point}{fraction}{zone}").into()
+        }
+        _ => format!("{text}{zone}").into(),
+    }
 }
 
 /// One cell on one line: control characters escaped, emptiness named.

@@ -26,7 +26,7 @@ pub struct World {
     /// Sources that are not there, with the reason.
     pub missing: BTreeMap<&'static str, String>,
     // Holds the files of SQLite, DuckDB and `files`; removed at the end.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
@@ -37,7 +37,7 @@ impl World {
     pub async fn start(wanted: &[&'static str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let engine = Engine::new(junto_connectors::registry(), Settings::default());
-        let mut world = Self { engine: Arc::new(engine), postgres: None, missing: BTreeMap::new(), _folder: folder };
+        let mut world = Self { engine: Arc::new(engine), postgres: None, missing: BTreeMap::new(), folder: folder };
         for alias in wanted {
             let url = match *alias {
                 "pg" => world.postgres(),
@@ -90,14 +90,14 @@ impl World {
 
     fn sqlite(&self) -> String {
         let file = junto_testkit::sqlite::File::create(&seed("sqlite.sql"));
-        let path = self._folder.path().join("shop.db");
+        let path = self.folder.path().join("shop.db");
         std::fs::copy(file.path(), &path).expect("the file can be copied");
         format!("sqlite:{}", path.display())
     }
 
     fn duckdb(&self) -> Result<String, String> {
         let library = duckdb::library().ok_or("DuckDB's library is missing; `./dev fetch-duckdb` brings it")?;
-        let path = self._folder.path().join("shop.duckdb");
+        let path = self.folder.path().join("shop.duckdb");
         duckdb::create(&library, &path, &seed("duckdb.sql")).unwrap_or_else(|error| panic!("duckdb.sql: {error}"));
         Ok(format!("duckdb:{}", path.display()))
     }
@@ -107,7 +107,7 @@ impl World {
         if self.postgres.is_none() {
             return Err("its Parquet files are written from PostgreSQL's rows, and that is missing".into());
         }
-        let folder = self._folder.path().join("files");
+        let folder = self.folder.path().join("files");
         copy(&script::folder().join("seed/files"), &folder);
         for table in PARQUET_TABLES {
             let sql = format!("SELECT * FROM @pg.{table}");

@@ -35,8 +35,7 @@ impl Stage {
         let Some((alias, reason)) = aliases.iter().find_map(|alias| Some((alias, missing.get(alias)?))) else {
             return Ok(true);
         };
-        let required = |name: &str| std::env::var(name).is_ok_and(|value| matches!(value.as_str(), "1" | "true"));
-        if required("CI") || required("JUNTO_REQUIRE_SERVERS") {
+        if junto_testkit::servers_required() {
             return Err(format!("@{alias}: {reason}").into());
         }
         eprintln!("SKIPPED, @{alias}: {reason}");

@@ -21,7 +21,7 @@ mod process;
 pub mod sqlite;
 mod tls;
 
-pub use process::{StartError, skip_or_fail};
+pub use process::{StartError, servers_required, skip_or_fail};
 pub use tls::Certificates;
 
 /// The value of a `Result<_, StartError>`, or the end of the test.

@@ -43,11 +43,15 @@ impl StartError {
     }
 }
 
+/// Whether a missing server fails tests instead of skipping them: `CI=true` or `JUNTO_REQUIRE_SERVERS=1`.
+pub fn servers_required() -> bool {
+    ["CI", "JUNTO_REQUIRE_SERVERS"].iter().any(|name| std::env::var(name).is_ok_and(|v| matches!(&*v, "1" | "true")))
+}
+
 /// Says that the running test is skipped, on the real stderr, or panics where servers are required.
 pub fn skip_or_fail(error: &StartError) {
-    let required = |name: &str| std::env::var(name).is_ok_and(|value| matches!(value.as_str(), "1" | "true"));
     let missing = matches!(error, StartError::Unavailable { .. });
-    assert!(missing && !required("CI") && !required("JUNTO_REQUIRE_SERVERS"), "{error}");
+    assert!(missing && !servers_required(), "{error}");
     let thread = std::thread::current();
     let line = format!("SKIPPED {}: {error}\n", thread.name().unwrap_or("a test"));
     // Not eprintln!: the test harness would swallow it for a test that passes.
