@@ -23,6 +23,8 @@ pub(crate) enum Secrecy {
 #[derive(Debug)]
 pub(crate) struct Editor {
     path: PathBuf,
+    /// Comments of a file that held nothing else; `toml_edit` would put them behind the first section.
+    preface: String,
     document: DocumentMut,
 }
 
@@ -38,12 +40,15 @@ impl Editor {
         };
         file::parse(&text, &path)?;
         let document = text.parse::<DocumentMut>().map_err(|error| Failure::user(error.to_string()))?;
-        Ok(Self { path, document })
+        if document.is_empty() && !text.trim().is_empty() {
+            return Ok(Self { path, preface: format!("{}\n\n", text.trim_end()), document: DocumentMut::new() });
+        }
+        Ok(Self { path, preface: String::new(), document })
     }
 
     /// An empty file that is not to be saved.
     pub(crate) fn scratch() -> Self {
-        Self { path: PathBuf::from("junto.toml"), document: DocumentMut::new() }
+        Self { path: PathBuf::from("junto.toml"), preface: String::new(), document: DocumentMut::new() }
     }
 
     /// The file's path.
@@ -57,7 +62,7 @@ impl Editor {
     }
 
     fn configuration(&self) -> Result<Configuration> {
-        file::parse(&self.document.to_string(), &self.path)
+        file::parse(&self.text(), &self.path)
     }
 
     /// The connection with this alias.
@@ -105,7 +110,7 @@ impl Editor {
 
     /// The file's text as it would be written.
     pub(crate) fn text(&self) -> String {
-        self.document.to_string()
+        format!("{}{}", self.preface, self.document)
     }
 
     /// Writes the file, readable by its owner alone when a secret is in it.
@@ -113,7 +118,7 @@ impl Editor {
         let configuration = self.configuration()?;
         let secret = configuration.connections.iter().any(|connection| connection.secrecy(registry) == Secrecy::InFile);
         let secrecy = if secret { Secrecy::InFile } else { Secrecy::Outside };
-        replace(&self.path, &self.document.to_string(), secrecy)
+        replace(&self.path, &self.text(), secrecy)
             .map_err(|error| Failure::file(&error, format!("cannot write {}", self.path.display())))?;
         Ok(secrecy)
     }

@@ -1,0 +1,11 @@
+//! The `junto` binary as its users meet it: arguments in, bytes and exit code out.
+
+mod bad_input;
+mod cancelling;
+mod configuration;
+mod demo;
+mod errors;
+mod formats;
+mod harness;
+mod help;
+mod servers;
