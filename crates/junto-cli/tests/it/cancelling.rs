@@ -8,11 +8,9 @@ use junto_testkit::{postgres, require};
 
 use crate::harness::{Outcome, Place};
 
-/// Statements of `marker` that the server is running.
-fn running(server: &postgres::Server, marker: &str) -> usize {
-    let sql = format!(
-        "select 1 from pg_stat_activity where state = 'active' and query like '%{marker}%' and pid <> pg_backend_pid()"
-    );
+/// Statements that the server is running in a database.
+fn running(server: &postgres::Server, database: &str) -> usize {
+    let sql = format!("select 1 from pg_stat_activity where state = 'active' and datname = '{database}'");
     server.query("postgres", &sql).len()
 }
 
@@ -22,9 +20,9 @@ fn ctrl_c_reaches_the_server() {
     server.create_database("cli_cancel");
     let place = Place::empty();
     let url = format!("pg={}", server.url("cli_cancel"));
-    let mut child = place.spawn(&["query", "-c", &url, "--timeout", "none", "select pg_sleep(600) /* ctrl_c_test */"]);
+    let mut child = place.spawn(&["query", "-c", &url, "--timeout", "none", "select pg_sleep(600)"]);
     let patience = Instant::now() + Duration::from_secs(30);
-    while running(server, "ctrl_c_test") == 0 {
+    while running(server, "cli_cancel") == 0 {
         if Instant::now() > patience || child.try_wait().expect("a child").is_some() {
             child.kill().expect("killed");
             panic!("the statement never ran: {:?}", Outcome::from(child.wait_with_output().expect("it ends")));
@@ -37,7 +35,7 @@ fn ctrl_c_reaches_the_server() {
     let outcome: Outcome = child.wait_with_output().expect("it ends").into();
     assert!(interrupted.elapsed() < Duration::from_millis(2_500), "{:?}", interrupted.elapsed());
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(130), "error: cancelled\n"));
-    while running(server, "ctrl_c_test") > 0 {
+    while running(server, "cli_cancel") > 0 {
         assert!(interrupted.elapsed() < Duration::from_secs(3), "the server still works");
         std::thread::yield_now();
     }
