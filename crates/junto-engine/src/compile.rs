@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{LogicalPlan, TableSource};
@@ -14,7 +14,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use futures::future::join_all;
 use junto_connector::{ColumnInfo, Connector};
-use junto_federation::{RemoteTable, RemoteTableSource, StatementSources};
+use junto_federation::{RemoteTable, RemoteTableSource, StatementSources, column_origin};
 use junto_sql::{BoundTable, Parsed, Resolved, StatementKind, TableColumn, TableColumns, TableReference};
 use junto_types::Alias;
 
@@ -240,5 +240,12 @@ fn result_columns(plan: &LogicalPlan, resolved: &Resolved) -> Vec<ResultColumn> 
     let fields = plan.schema().fields();
     let names: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
     let shown = resolved.names.shown(&names);
-    fields.iter().zip(shown).map(|(field, name)| ResultColumn::of(field, name)).collect()
+    let column = |(index, (field, name)): (usize, (&FieldRef, &str))| {
+        let column = ResultColumn::of(field, name);
+        match column_origin(plan, index) {
+            Some((table, origin)) => column.from_table(table, origin),
+            None => column,
+        }
+    };
+    fields.iter().zip(shown).enumerate().map(column).collect()
 }

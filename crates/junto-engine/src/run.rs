@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::physical_plan::execute_stream;
 use futures::{Stream, StreamExt};
 use junto_connector::{Error as SourceError, NativeResult, SourceMetrics};
-use junto_federation::{StatementSources, field_metadata};
+use junto_federation::{RemoteTable, StatementSources};
 use junto_types::{Alias, Limits};
 
 use crate::compile::{self, Compiled, Plan};
@@ -42,17 +42,28 @@ fn as_text<S: serde::Serializer>(data_type: &DataType, serializer: S) -> Result<
 }
 
 impl ResultColumn {
-    /// The column `field` of a plan, under the name people see.
+    /// The column `field`, under the name people see.
     pub(crate) fn of(field: &Field, shown: &str) -> Self {
-        let metadata = |key: &str| field.metadata().get(key).cloned();
-        // Where nobody named the column, it still has the name of the source's column: in the source's spelling.
-        let spelling = metadata(field_metadata::NAME).filter(|name| name.to_lowercase() == shown);
         Self {
-            name: spelling.unwrap_or_else(|| shown.to_owned()),
+            name: shown.to_owned(),
             data_type: field.data_type().clone(),
-            source_type: metadata(field_metadata::TYPE),
-            connection: metadata(field_metadata::CONNECTION),
-            table: metadata(field_metadata::TABLE),
+            source_type: None,
+            connection: None,
+            table: None,
+        }
+    }
+
+    /// The same, as a column of a table.
+    pub(crate) fn from_table(self, table: &RemoteTable, column: usize) -> Self {
+        let Some(column) = table.info.columns.get(column) else { return self };
+        // Where nobody named the column, it still has the name of the source's column: in the source's spelling.
+        let name = if column.name.to_lowercase() == self.name { column.name.clone() } else { self.name };
+        Self {
+            name,
+            source_type: Some(column.source_type.clone()),
+            connection: Some(table.connection.to_string()),
+            table: Some(table.info.name.to_string()),
+            ..self
         }
     }
 }

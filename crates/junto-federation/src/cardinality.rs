@@ -95,15 +95,15 @@ pub(crate) fn column_position(expr: &Expr, schema: &DFSchema) -> Option<usize> {
 
 fn distinct(plan: &LogicalPlan, position: usize) -> f64 {
     let total = rows(plan);
-    let estimate = match base_column(plan, position) {
+    let estimate = match column_origin(plan, position) {
         Some((table, column)) => column_statistics(table, column).distinct.map(|distinct| distinct as f64),
         None => None,
     };
     estimate.unwrap_or(total * GROUPS).clamp(1.0, total.max(1.0))
 }
 
-/// The table column that `position` of `plan` is, unchanged.
-fn base_column(plan: &LogicalPlan, position: usize) -> Option<(&RemoteTable, usize)> {
+/// The table column that the column at `position` of `plan` is, unchanged.
+pub fn column_origin(plan: &LogicalPlan, position: usize) -> Option<(&RemoteTable, usize)> {
     match plan {
         LogicalPlan::TableScan(scan) => {
             let source = scan.source.downcast_ref::<RemoteTableSource>()?;
@@ -115,24 +115,24 @@ fn base_column(plan: &LogicalPlan, position: usize) -> Option<(&RemoteTable, usi
         }
         LogicalPlan::Projection(projection) => {
             let input = projection.input.as_ref();
-            base_column(input, column_position(projection.expr.get(position)?, input.schema())?)
+            column_origin(input, column_position(projection.expr.get(position)?, input.schema())?)
         }
         LogicalPlan::Aggregate(aggregate) => {
             let input = aggregate.input.as_ref();
-            base_column(input, column_position(aggregate.group_expr.get(position)?, input.schema())?)
+            column_origin(input, column_position(aggregate.group_expr.get(position)?, input.schema())?)
         }
         LogicalPlan::Join(join) => {
             let left = join.left.schema().fields().len();
             match join.join_type {
-                JoinType::RightSemi | JoinType::RightAnti => base_column(&join.right, position),
-                _ if position < left => base_column(&join.left, position),
-                _ => base_column(&join.right, position - left),
+                JoinType::RightSemi | JoinType::RightAnti => column_origin(&join.right, position),
+                _ if position < left => column_origin(&join.left, position),
+                _ => column_origin(&join.right, position - left),
             }
         }
-        LogicalPlan::Filter(filter) => base_column(&filter.input, position),
-        LogicalPlan::SubqueryAlias(alias) => base_column(&alias.input, position),
-        LogicalPlan::Sort(sort) => base_column(&sort.input, position),
-        LogicalPlan::Distinct(distinct) => base_column(distinct.input(), position),
+        LogicalPlan::Filter(filter) => column_origin(&filter.input, position),
+        LogicalPlan::SubqueryAlias(alias) => column_origin(&alias.input, position),
+        LogicalPlan::Sort(sort) => column_origin(&sort.input, position),
+        LogicalPlan::Distinct(distinct) => column_origin(distinct.input(), position),
         _ => None,
     }
 }
@@ -154,7 +154,7 @@ pub(crate) fn key_reach(expr: &Expr, plan: &LogicalPlan) -> Option<KeyReach> {
     if stops_keys(plan) {
         return None;
     }
-    let (table, column) = base_column(plan, position)?;
+    let (table, column) = column_origin(plan, position)?;
     let keys_per_query = table.connector.capabilities().keys.as_ref()?.max_per_query;
     let distinct = column_statistics(table, column).distinct;
     let indexed = table.is_indexed(&table.info.columns[column].name);

@@ -18,7 +18,8 @@ mod source;
 mod statistics;
 mod translate;
 
+pub use cardinality::column_origin;
 pub use execution::{RemoteScanExec, SourceFailure, StatementSources};
 pub use node::RemoteNode;
 pub use planner::FederatedPlanner;
-pub use source::{RemoteTable, RemoteTableSource, field_metadata};
+pub use source::{RemoteTable, RemoteTableSource};

@@ -1,25 +1,12 @@
 //! A table of a connection as DataFusion's planner sees it.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::logical_expr::TableSource;
-use junto_connector::{Connector, ScanColumn, TableInfo, TableStatistics};
+use junto_connector::{ColumnInfo, Connector, ScanColumn, TableInfo, TableStatistics};
 use junto_types::Alias;
-
-/// Keys of the metadata each field of a remote table carries through a plan.
-pub mod field_metadata {
-    /// The column's name in the source's spelling.
-    pub const NAME: &str = "junto.name";
-    /// Alias of the connection.
-    pub const CONNECTION: &str = "junto.connection";
-    /// Table, with its schema where there is one.
-    pub const TABLE: &str = "junto.table";
-    /// The column's type in the source's spelling.
-    pub const TYPE: &str = "junto.type";
-}
 
 /// A table, its connection and what is known of it.
 pub struct RemoteTable {
@@ -41,15 +28,9 @@ impl RemoteTable {
         statistics: Arc<TableStatistics>,
         engine_names: &[String],
     ) -> Self {
-        let fields = info.columns.iter().zip(engine_names).map(|(column, name)| {
-            let metadata = HashMap::from([
-                (field_metadata::NAME.to_owned(), column.name.clone()),
-                (field_metadata::CONNECTION.to_owned(), connection.to_string()),
-                (field_metadata::TABLE.to_owned(), info.name.to_string()),
-                (field_metadata::TYPE.to_owned(), column.source_type.clone()),
-            ]);
-            Field::new(name, column.data_type.clone(), column.nullable).with_metadata(metadata)
-        });
+        // Without metadata: fields of different sources meet in unions, which compare it.
+        let field = |(column, name): (&ColumnInfo, &String)| Field::new(name, column.data_type.clone(), column.nullable);
+        let fields = info.columns.iter().zip(engine_names).map(field);
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         Self { connection, connector, info, statistics, schema }
     }

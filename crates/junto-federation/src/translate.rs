@@ -175,7 +175,7 @@ fn function(call: &ScalarFunction, whole: &Expr, schema: &DFSchema) -> Result<Re
 }
 
 /// Whether a cast changes only the width or the container of a value, so that comparisons do not see it.
-fn keeps_value(from: &DataType, to: &DataType) -> bool {
+pub(crate) fn keeps_value(from: &DataType, to: &DataType) -> bool {
     use DataType as T;
     match (from, to) {
         (T::Utf8 | T::LargeUtf8 | T::Utf8View, T::Utf8 | T::LargeUtf8 | T::Utf8View) => true,

@@ -6,7 +6,7 @@ use arrow::compute::kernels::numeric::{add, mul, sub};
 use arrow::datatypes::DataType;
 use datafusion::error::Result;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
 };
 use datafusion::physical_expr_common::datum::apply;
 
@@ -23,6 +23,11 @@ pub(crate) fn call(operation: Operation, left: Expr, right: Expr) -> Expr {
         Operation::Multiply => &MULTIPLY,
     };
     function.call(vec![left, right])
+}
+
+/// `-value` of a 64-bit integer.
+pub(crate) fn negate(value: Expr) -> Expr {
+    call(Operation::Subtract, lit(0_i64), value)
 }
 
 /// The functions, for deserialising plans by name.

@@ -10,22 +10,30 @@
 //! | timestamp | timestamp with time zone | the one without is UTC |
 //! | uuid | text | the text may be in upper or lower case |
 //! | text | text | byte by byte, whatever the collations say |
+//! | floating point | decimal | compared as floating point |
 //! | text | number, date, boolean | refused: cast one side |
 //!
-//! Text *literals* take the other side's type, as in PostgreSQL. The first six rules but the boolean one are DataFusion's
-//! own coercions; this rule runs before them.
+//! Text *literals* take the other side's type, as in PostgreSQL. Columns of a
+//! union meet by the same rules. What is not done here DataFusion's own coercions do, which run afterwards.
+
+use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, ExprSchema, plan_err};
+use datafusion::common::{Column, DFSchema, plan_err};
 use datafusion::error::Result;
 use datafusion::functions::expr_fn::lower;
 use datafusion::logical_expr::expr::InSubquery;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, cast};
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Projection, Union, cast,
+};
 use datafusion::optimizer::AnalyzerRule;
-use junto_federation::field_metadata;
+use junto_federation::column_origin;
+
+use super::checked;
 
 /// Applies the table above to every comparison.
 #[derive(Debug)]
@@ -37,26 +45,34 @@ impl AnalyzerRule for Harmonise {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(harmonise_plan).map(|transformed| transformed.data)
+        let harmonised = plan.transform_up_with_subqueries(harmonise_plan)?;
+        if !harmonised.transformed {
+            return Ok(harmonised.data);
+        }
+        // Operators above a union or projection remember its old types.
+        let recomputed = |plan: LogicalPlan| plan.recompute_schema().map(Transformed::yes);
+        harmonised.data.transform_up_with_subqueries(recomputed).map(|transformed| transformed.data)
     }
 }
 
 fn harmonise_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    let inputs = plan.inputs();
-    if inputs.is_empty() {
+    if let LogicalPlan::Union(union) = plan {
+        return harmonise_union(union);
+    }
+    if plan.inputs().is_empty() {
         return Ok(Transformed::no(plan));
     }
-    let schema = merge_schema(&inputs);
+    let scope = Scope::of(&plan);
     if let LogicalPlan::Join(mut join) = plan {
         let mut changed = false;
         for (left, right) in &mut join.on {
             let (Expr::Column(_), Expr::Column(_)) = (&*left, &*right) else { continue };
-            if let Some((new_left, new_right)) = harmonised(left, right, &schema)? {
+            if let Some((new_left, new_right)) = scope.harmonised(left, right)? {
                 (*left, *right) = (new_left, new_right);
                 changed = true;
             }
         }
-        let filter = join.filter.take().map(|filter| filter.transform_up(|expr| compare(expr, &schema))).transpose()?;
+        let filter = join.filter.take().map(|filter| filter.transform_up(|expr| scope.rewrite(expr))).transpose()?;
         if let Some(filter) = filter {
             changed |= filter.transformed;
             join.filter = Some(filter.data);
@@ -64,31 +80,150 @@ fn harmonise_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         let plan = LogicalPlan::Join(join);
         return Ok(if changed { Transformed::yes(plan) } else { Transformed::no(plan) });
     }
-    plan.map_expressions(|expr| expr.transform_up(|inner| compare(inner, &schema)))
+    let names = NamePreserver::new(&plan);
+    plan.map_expressions(|expr| {
+        let name = names.save(&expr);
+        let rewritten = expr.transform_up(|inner| scope.rewrite(inner))?;
+        Ok(rewritten.update_data(|expr| name.restore(expr)))
+    })
 }
 
-fn compare(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    match expr {
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) if compares(op) => {
-            match harmonised(&left, &right, schema)? {
-                Some((left, right)) => {
-                    let expr = BinaryExpr { left: Box::new(left), op, right: Box::new(right) };
-                    Ok(Transformed::yes(Expr::BinaryExpr(expr)))
+/// Booleans beside integers become integers.
+fn harmonise_union(union: Union) -> Result<Transformed<LogicalPlan>> {
+    let columns = union.schema.fields().len();
+    let types = |column: usize| {
+        union.inputs.iter().filter_map(move |input| input.schema().fields().get(column).map(|f| f.data_type().clone()))
+    };
+    let mixed: Vec<usize> = (0..columns)
+        .filter(|column| types(*column).any(|t| t == DataType::Boolean) && types(*column).any(|t| t.is_integer()))
+        .collect();
+    if mixed.is_empty() {
+        return Ok(Transformed::no(LogicalPlan::Union(union)));
+    }
+    let widened = |input: Arc<LogicalPlan>| -> Result<Arc<LogicalPlan>> {
+        let exprs = input.schema().iter().enumerate().map(|(index, (qualifier, field))| {
+            let column = Expr::Column(Column::from((qualifier, field)));
+            if mixed.contains(&index) && *field.data_type() == DataType::Boolean {
+                cast(column, DataType::Int64).alias_qualified(qualifier.cloned(), field.name())
+            } else {
+                column
+            }
+        });
+        let exprs = exprs.collect();
+        Ok(Arc::new(LogicalPlan::Projection(Projection::try_new(exprs, input)?)))
+    };
+    let inputs = union.inputs.into_iter().map(widened).collect::<Result<Vec<_>>>()?;
+    Ok(Transformed::yes(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?)))
+}
+
+/// What the expressions of an operator can name.
+struct Scope {
+    schema: DFSchema,
+    /// Columns that are uuids in their source.
+    uuids: Vec<Column>,
+}
+
+impl Scope {
+    fn of(plan: &LogicalPlan) -> Self {
+        let inputs = plan.inputs();
+        let is_uuid = |input: &LogicalPlan, index: usize| {
+            column_origin(input, index).is_some_and(|(table, column)| table.info.columns[column].source_type == "uuid")
+        };
+        let uuids = inputs.iter().flat_map(|input| {
+            input.schema().iter().enumerate().filter(|(index, _)| is_uuid(input, *index)).map(|(_, c)| Column::from(c))
+        });
+        Self { uuids: uuids.collect(), schema: merge_schema(&inputs) }
+    }
+
+    fn rewrite(&self, expr: Expr) -> Result<Transformed<Expr>> {
+        match expr {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) if compares(op) => {
+                let (left, right, changed) = match self.harmonised(&left, &right)? {
+                    Some((left, right)) => (Box::new(left), Box::new(right), true),
+                    None => (left, right, false),
+                };
+                let expr = Expr::BinaryExpr(BinaryExpr { left, op, right });
+                Ok(if changed { Transformed::yes(expr) } else { Transformed::no(expr) })
+            }
+            Expr::Between(mut between) if self.is_float(&between.expr) => {
+                between.low = Box::new(self.as_float(*between.low));
+                between.high = Box::new(self.as_float(*between.high));
+                Ok(Transformed::yes(Expr::Between(between)))
+            }
+            Expr::InList(mut list) if self.is_float(&list.expr) => {
+                list.list = list.list.into_iter().map(|item| self.as_float(item)).collect();
+                Ok(Transformed::yes(Expr::InList(list)))
+            }
+            Expr::Negative(inner) if inner.get_type(&self.schema).is_ok_and(|t| t.is_signed_integer()) => {
+                // The least integer has no opposite.
+                Ok(Transformed::yes(checked::negate(cast(*inner, DataType::Int64))))
+            }
+            Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
+                let inner = subquery.subquery.schema().fields().first().map(|field| field.data_type().clone());
+                if let (Ok(outer), Some(inner)) = (expr.get_type(&self.schema), inner)
+                    && !is_literal(&expr)
+                    && mismatch(&outer, &inner)
+                {
+                    return plan_err!("cannot compare {} with {}; cast one of them", plain(&outer), plain(&inner));
                 }
-                None => Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))),
+                Ok(Transformed::no(Expr::InSubquery(InSubquery { expr, subquery, negated })))
             }
+            other => Ok(Transformed::no(other)),
         }
-        Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
-            let inner = subquery.subquery.schema().fields().first().map(|field| field.data_type().clone());
-            if let (Ok(outer), Some(inner)) = (expr.get_type(schema), inner)
-                && !is_literal(&expr)
-                && mismatch(&outer, &inner)
-            {
-                return plan_err!("cannot compare {} with {}; cast one of them", plain(&outer), plain(&inner));
-            }
-            Ok(Transformed::no(Expr::InSubquery(InSubquery { expr, subquery, negated })))
+    }
+
+    fn is_float(&self, expr: &Expr) -> bool {
+        expr.get_type(&self.schema).is_ok_and(|data_type| data_type.is_floating())
+    }
+
+    fn as_float(&self, expr: Expr) -> Expr {
+        let decimal = expr.get_type(&self.schema).is_ok_and(|data_type| data_type.is_decimal());
+        if decimal { cast(expr, DataType::Float64) } else { expr }
+    }
+
+    /// Both sides in comparable types, where DataFusion would not do it or would do it differently.
+    fn harmonised(&self, left: &Expr, right: &Expr) -> Result<Option<(Expr, Expr)>> {
+        let schema = &self.schema;
+        let (Ok(left_type), Ok(right_type)) = (left.get_type(schema), right.get_type(schema)) else { return Ok(None) };
+        if left_type == DataType::Boolean && right_type.is_integer() {
+            return Ok(Some((cast(left.clone(), DataType::Int64), right.clone())));
         }
-        other => Ok(Transformed::no(other)),
+        if right_type == DataType::Boolean && left_type.is_integer() {
+            return Ok(Some((left.clone(), cast(right.clone(), DataType::Int64))));
+        }
+        if left_type.is_floating() && right_type.is_decimal() {
+            return Ok(Some((left.clone(), cast(right.clone(), DataType::Float64))));
+        }
+        if right_type.is_floating() && left_type.is_decimal() {
+            return Ok(Some((cast(left.clone(), DataType::Float64), right.clone())));
+        }
+        if is_text(&left_type) && is_text(&right_type) {
+            return Ok(self.harmonised_text(left, right));
+        }
+        let text_literal = |expr: &Expr, data_type: &DataType| is_text(data_type) && is_literal(expr);
+        if mismatch(&left_type, &right_type) && !text_literal(left, &left_type) && !text_literal(right, &right_type) {
+            return plan_err!(
+                "cannot compare {} ({}) with {} ({}); cast one of them",
+                left.human_display(),
+                plain(&left_type),
+                right.human_display(),
+                plain(&right_type)
+            );
+        }
+        Ok(None)
+    }
+
+    /// A text beside a uuid is compared in lower case, as uuids are delivered.
+    fn harmonised_text(&self, left: &Expr, right: &Expr) -> Option<(Expr, Expr)> {
+        match (self.is_uuid(left), self.is_uuid(right)) {
+            (true, false) if !matches!(right, Expr::Literal(..)) => Some((left.clone(), lower(right.clone()))),
+            (false, true) if !matches!(left, Expr::Literal(..)) => Some((lower(left.clone()), right.clone())),
+            _ => None,
+        }
+    }
+
+    fn is_uuid(&self, expr: &Expr) -> bool {
+        matches!(expr, Expr::Column(column) if self.uuids.contains(column))
     }
 }
 
@@ -98,39 +233,6 @@ fn compares(op: Operator) -> bool {
         op,
         O::Eq | O::NotEq | O::Lt | O::LtEq | O::Gt | O::GtEq | O::IsDistinctFrom | O::IsNotDistinctFrom
     )
-}
-
-/// Both sides in comparable types, where DataFusion would not do it or would do it differently.
-fn harmonised(left: &Expr, right: &Expr, schema: &DFSchema) -> Result<Option<(Expr, Expr)>> {
-    let (Ok(left_type), Ok(right_type)) = (left.get_type(schema), right.get_type(schema)) else { return Ok(None) };
-    let (bool_left, bool_right) = (left_type == DataType::Boolean, right_type == DataType::Boolean);
-    if bool_left && right_type.is_integer() {
-        return Ok(Some((cast(left.clone(), DataType::Int64), right.clone())));
-    }
-    if bool_right && left_type.is_integer() {
-        return Ok(Some((left.clone(), cast(right.clone(), DataType::Int64))));
-    }
-    if is_text(&left_type) && is_text(&right_type) {
-        let (uuid_left, uuid_right) = (is_uuid(left, schema), is_uuid(right, schema));
-        if uuid_left && !uuid_right && !matches!(right, Expr::Literal(..)) {
-            return Ok(Some((left.clone(), lower(right.clone()))));
-        }
-        if uuid_right && !uuid_left && !matches!(left, Expr::Literal(..)) {
-            return Ok(Some((lower(left.clone()), right.clone())));
-        }
-        return Ok(None);
-    }
-    let text_literal = |expr: &Expr, data_type: &DataType| is_text(data_type) && is_literal(expr);
-    if mismatch(&left_type, &right_type) && !text_literal(left, &left_type) && !text_literal(right, &right_type) {
-        return plan_err!(
-            "cannot compare {} ({}) with {} ({}); cast one of them",
-            left.human_display(),
-            plain(&left_type),
-            right.human_display(),
-            plain(&right_type)
-        );
-    }
-    Ok(None)
 }
 
 fn is_literal(expr: &Expr) -> bool {
@@ -145,12 +247,6 @@ fn is_text(data_type: &DataType) -> bool {
 fn mismatch(left: &DataType, right: &DataType) -> bool {
     let other = |data_type: &DataType| data_type.is_numeric() || data_type.is_temporal() || *data_type == DataType::Boolean;
     (is_text(left) && other(right)) || (is_text(right) && other(left))
-}
-
-fn is_uuid(expr: &Expr, schema: &DFSchema) -> bool {
-    let Expr::Column(column) = expr else { return false };
-    let field = schema.field_from_column(column).ok();
-    field.is_some_and(|field| field.metadata().get(field_metadata::TYPE).is_some_and(|name| name == "uuid"))
 }
 
 /// A type in everyday words.

@@ -17,8 +17,7 @@ use junto_types::Limits;
 
 use super::arithmetic::CheckedArithmetic;
 use super::harmonise::Harmonise;
-use super::sums::WideSums;
-use super::{checked, now};
+use super::{checked, now, sums};
 use crate::settings::Settings;
 
 /// Build sides up to this size are collected whole, so that two cores do not repartition both sides of every join.
@@ -43,11 +42,11 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
     options.optimizer.join_reordering = false;
     options.optimizer.hash_join_single_partition_threshold = COLLECTED_BYTES;
     options.optimizer.hash_join_single_partition_threshold_rows = COLLECTED_ROWS;
-    options.optimizer.enable_dynamic_filter_pushdown = true;
-    // These complete only after the scan they would restrict.
+    // Keys reach remote scans on a way of our own (junto_federation::keys).
+    options.optimizer.enable_dynamic_filter_pushdown = false;
     options.optimizer.enable_topk_dynamic_filter_pushdown = false;
     options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
-    options.optimizer.enable_join_dynamic_filter_pushdown = settings.planning.keyed_scans;
+    options.optimizer.enable_join_dynamic_filter_pushdown = false;
     options.execution.hash_join_buffering_capacity = 0;
     options.execution.time_zone = Some("UTC".into());
     options.sql_parser.parse_float_as_decimal = true;
@@ -75,17 +74,17 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
     let mut state = builder.build();
     datafusion_functions_json::register_all(&mut state)?;
     state.register_udf(Arc::new(now::function()))?;
+    state.register_udaf(Arc::new(sums::function()))?;
     for function in checked::functions() {
         state.register_udf(Arc::new(function))?;
     }
     Ok(state)
 }
 
-/// Comparisons are settled before DataFusion's coercions, sums after them.
+/// Comparisons are settled first, then DataFusion coerces the rest.
 fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules = Analyzer::new().rules;
     rules.insert(0, Arc::new(Harmonise));
-    rules.push(Arc::new(WideSums));
     rules
 }
 

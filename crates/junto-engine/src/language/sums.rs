@@ -1,77 +1,81 @@
-//! Sums of 64-bit integers as decimals, so that they cannot wrap (DataFusion's own do, silently).
+//! `sum` of integers as a decimal, so that it cannot wrap (DataFusion's own does, silently).
 
-use arrow::datatypes::DataType;
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, FieldRef};
 use datafusion::error::Result;
-use datafusion::logical_expr::expr::{AggregateFunction, WindowFunction};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, WindowFunctionDefinition, cast};
-use datafusion::optimizer::AnalyzerRule;
+use datafusion::functions_aggregate::sum::sum_udaf;
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::AggregateOrderSensitivity;
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature, Volatility,
+};
 
-/// Casts the argument of `sum` to decimal(20) where it is a 64-bit integer.
-///
-/// 32-bit integers keep a 64-bit sum: four thousand million rows fit.
-#[derive(Debug)]
-pub(crate) struct WideSums;
+/// DataFusion's `sum` behind a coercion of its own: 64-bit integers are summed as decimal(20), others as decimal(10),
+/// and the result has ten digits more. Everything else is as it was.
+pub(crate) fn function() -> AggregateUDF {
+    AggregateUDF::new_from_impl(WideSum { inner: sum_udaf(), signature: Signature::user_defined(Volatility::Immutable) })
+}
 
-impl AnalyzerRule for WideSums {
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct WideSum {
+    inner: Arc<AggregateUDF>,
+    signature: Signature,
+}
+
+impl AggregateUDFImpl for WideSum {
     fn name(&self) -> &'static str {
-        "junto_wide_sums"
+        "sum"
     }
 
-    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        let widened = plan.transform_up_with_subqueries(widen_plan)?;
-        if !widened.transformed {
-            return Ok(widened.data);
-        }
-        // Operators above an aggregation remember its old types.
-        let recomputed = |plan: LogicalPlan| plan.recompute_schema().map(Transformed::yes);
-        widened.data.transform_up_with_subqueries(recomputed).map(|transformed| transformed.data)
+    fn signature(&self) -> &Signature {
+        &self.signature
     }
-}
 
-fn widen_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    if !matches!(plan, LogicalPlan::Aggregate(_) | LogicalPlan::Window(_)) {
-        return Ok(Transformed::no(plan));
+    fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
+        let [argument] = arguments else {
+            return datafusion::common::plan_err!("sum takes one argument, not {}", arguments.len());
+        };
+        Ok(vec![match argument {
+            DataType::Int64 | DataType::UInt64 => DataType::Decimal128(20, 0),
+            integer if integer.is_integer() => DataType::Decimal128(10, 0),
+            DataType::Float16 | DataType::Float32 | DataType::Float64 => DataType::Float64,
+            DataType::Null => DataType::Float64,
+            decimal if decimal.is_decimal() => decimal.clone(),
+            DataType::Duration(_) | DataType::Interval(_) => argument.clone(),
+            other => return datafusion::common::plan_err!("sum does not take values of type {other}"),
+        }])
     }
-    let schema = merge_schema(&plan.inputs());
-    let names = NamePreserver::new(&plan);
-    let widened = plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        let widened = expr.transform_up(|inner| widen(inner, &schema))?;
-        Ok(widened.update_data(|expr| name.restore(expr)))
-    })?;
-    if widened.transformed { widened.map_data(LogicalPlan::recompute_schema) } else { Ok(widened) }
-}
 
-fn widen(expr: Expr, schema: &datafusion::common::DFSchema) -> Result<Transformed<Expr>> {
-    let wide = |args: &[Expr]| match args {
-        [argument] => matches!(argument.get_type(schema), Ok(DataType::Int64 | DataType::UInt64)),
-        _ => false,
-    };
-    let cast_first = |args: &mut Vec<Expr>| {
-        if let Some(argument) = args.pop() {
-            args.push(cast(argument, DataType::Decimal128(20, 0)));
-        }
-    };
-    match expr {
-        Expr::AggregateFunction(AggregateFunction { func, mut params })
-            if func.name() == "sum" && wide(&params.args) =>
-        {
-            cast_first(&mut params.args);
-            Ok(Transformed::yes(Expr::AggregateFunction(AggregateFunction { func, params })))
-        }
-        Expr::WindowFunction(mut window) => {
-            let WindowFunction { fun, params } = window.as_mut();
-            let is_sum = matches!(fun, WindowFunctionDefinition::AggregateUDF(udf) if udf.name() == "sum");
-            if is_sum && wide(&params.args) {
-                cast_first(&mut params.args);
-                return Ok(Transformed::yes(Expr::WindowFunction(window)));
-            }
-            Ok(Transformed::no(Expr::WindowFunction(window)))
-        }
-        other => Ok(Transformed::no(other)),
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        self.inner.inner().return_type(arguments)
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        self.inner.inner().accumulator(args)
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
+        self.inner.inner().state_fields(args)
+    }
+
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
+        self.inner.inner().groups_accumulator_supported(args)
+    }
+
+    fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
+        self.inner.inner().create_groups_accumulator(args)
+    }
+
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        self.inner.inner().create_sliding_accumulator(args)
+    }
+
+    fn reverse_expr(&self) -> ReversedUDAF {
+        ReversedUDAF::Identical
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        AggregateOrderSensitivity::Insensitive
     }
 }

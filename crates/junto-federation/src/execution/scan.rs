@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Statistics};
@@ -14,9 +13,6 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{
     Boundedness, EmissionType, ReplaceChildrenOptions, SchedulingType,
-};
-use datafusion::physical_plan::filter_pushdown::{
-    ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation, PushedDown,
 };
 use datafusion::physical_plan::metrics::{BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -44,8 +40,6 @@ pub struct RemoteScanExec {
     /// Per output column, what keys on it would do; none where the source takes no keys there.
     key_columns: Vec<Option<KeyColumn>>,
     keys_per_query: usize,
-    /// Filters of hash joins above. Kept only to find out which join's keys arrive at which column.
-    routes: Vec<Arc<dyn PhysicalExpr>>,
     bindings: Vec<KeyBinding>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
@@ -104,7 +98,6 @@ impl RemoteScanExec {
             kept_local: node.kept_local.clone(),
             key_columns: columns.iter().zip(&node.origin).map(key_column).collect(),
             keys_per_query,
-            routes: Vec::new(),
             bindings: Vec::new(),
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
@@ -134,10 +127,6 @@ impl RemoteScanExec {
     /// Keys that will arrive.
     pub fn bindings(&self) -> &[KeyBinding] {
         &self.bindings
-    }
-
-    pub(crate) fn routes(&self) -> &[Arc<dyn PhysicalExpr>] {
-        &self.routes
     }
 
     pub(crate) fn key_column(&self, column: usize) -> Option<KeyColumn> {
@@ -246,7 +235,6 @@ impl ExecutionPlan for RemoteScanExec {
         Vec::new()
     }
 
-    /// The kept filters are deliberately not shown: a join that saw them used would collect its keys itself.
     fn apply_expressions(
         &self,
         _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
@@ -268,26 +256,9 @@ impl ExecutionPlan for RemoteScanExec {
 
     fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
         let mut scan = (*self).clone();
-        scan.routes.clear();
         scan.bindings.clear();
         scan.metrics = ExecutionPlanMetricsSet::new();
         Ok(Arc::new(scan))
-    }
-
-    fn handle_child_pushdown_result(
-        &self,
-        phase: FilterPushdownPhase,
-        result: ChildPushdownResult,
-        _config: &ConfigOptions,
-    ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
-        let refused = vec![PushedDown::No; result.parent_filters.len()];
-        let propagation = FilterPushdownPropagation::with_parent_pushdown_result(refused);
-        if !matches!(phase, FilterPushdownPhase::Post) || result.parent_filters.is_empty() {
-            return Ok(propagation);
-        }
-        let mut scan = self.clone();
-        scan.routes.extend(result.parent_filters.into_iter().map(|parent| parent.filter));
-        Ok(propagation.with_updated_node(Arc::new(scan)))
     }
 
     fn statistics_from_inputs(&self, _inputs: &[Arc<Statistics>], _args: &StatisticsArgs) -> Result<Arc<Statistics>> {

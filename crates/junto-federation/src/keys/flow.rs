@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::NullEquality;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{JoinType, NullEquality};
 use datafusion::error::Result;
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::joins::HashJoinExec;
@@ -16,6 +14,7 @@ use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use super::MAX_KEYS;
+use super::route::{Positions, bind_scans, positions};
 use super::slot::KeySlot;
 use super::tap::KeyTapExec;
 use crate::execution::{KeyBinding, RemoteScanExec};
@@ -45,47 +44,44 @@ impl PhysicalOptimizerRule for KeyFlow {
 
 fn connect(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
     let Some(join) = plan.downcast_ref::<HashJoinExec>() else { return Ok(Transformed::no(plan)) };
-    let Some(id) = join.dynamic_expressions_produced().pop().and_then(|filter| filter.expression_id()) else {
-        return Ok(Transformed::no(plan));
-    };
     let nulls_join = join.null_equality() == NullEquality::NullEqualsNull;
     // NOT IN also asks whether the other side is empty, which keys would hide; composite NULL keys are not asked for.
-    if join.null_aware || (nulls_join && join.on().len() > 1) {
+    if !may_reduce_right(*join.join_type()) || join.null_aware || (nulls_join && join.on().len() > 1) {
         return Ok(Transformed::no(plan));
     }
-    let keys: Vec<Arc<dyn PhysicalExpr>> = join.on().iter().map(|(left, _)| Arc::clone(left)).collect();
+    let (keys, wanted): (Vec<_>, Vec<_>) = join.on().iter().cloned().unzip();
     let left_schema = join.left().schema();
     let types = keys.iter().map(|key| key.data_type(&left_schema)).collect::<Result<Vec<DataType>>>()?;
     let partitions = join.left().output_partitioning().partition_count();
     let slot = Arc::new(KeySlot::new(types, partitions, MAX_KEYS, nulls_join)?);
 
-    let mut bound = false;
-    let right = Arc::clone(join.right()).transform_down(|node| {
-        // Keys below a limit would change which rows it keeps.
-        if node.fetch().is_some() || node.name().contains("Limit") {
-            return Ok(Transformed::new(node, false, TreeNodeRecursion::Jump));
-        }
-        let Some(scan) = node.downcast_ref::<RemoteScanExec>() else { return Ok(Transformed::no(node)) };
-        let route = scan.routes().iter().find(|route| route.expression_id() == Some(id));
-        let Some(binding) = route.and_then(|route| binding(scan, route, &slot)) else {
-            return Ok(Transformed::no(node));
-        };
-        bound = true;
-        let scan: Arc<dyn ExecutionPlan> = Arc::new(scan.with_binding(binding));
-        Ok(Transformed::new(scan, true, TreeNodeRecursion::Jump))
-    })?;
-    if !bound {
-        return Ok(Transformed::no(plan));
-    }
+    let wanted = positions(&wanted, &join.right().schema());
+    let mut bind = |scan: &RemoteScanExec, columns: &Positions| {
+        binding(scan, columns, &slot).map(|binding| scan.with_binding(binding))
+    };
+    let Some(right) = bind_scans(join.right(), &wanted, &mut bind)? else { return Ok(Transformed::no(plan)) };
     let left: Arc<dyn ExecutionPlan> = Arc::new(KeyTapExec::new(Arc::clone(join.left()), keys, slot));
     let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep);
-    plan.replace_children(vec![left, right.data], options).map(Transformed::yes)
+    plan.replace_children(vec![left, right], options).map(Transformed::yes)
+}
+
+/// Whether rows of the right side that match nothing do not come out.
+fn may_reduce_right(join: JoinType) -> bool {
+    match join {
+        JoinType::Inner
+        | JoinType::Left
+        | JoinType::LeftSemi
+        | JoinType::LeftAnti
+        | JoinType::LeftMark
+        | JoinType::RightSemi => true,
+        JoinType::Right | JoinType::Full | JoinType::RightAnti | JoinType::RightMark => false,
+    }
 }
 
 /// Chooses one key column of the scan: an indexed one before others, then the one that allows more keys.
-fn binding(scan: &RemoteScanExec, route: &Arc<dyn PhysicalExpr>, slot: &Arc<KeySlot>) -> Option<KeyBinding> {
-    let candidates = route.children().into_iter().enumerate().filter_map(|(position, expr)| {
-        let column = key_column(expr)?;
+fn binding(scan: &RemoteScanExec, columns: &Positions, slot: &Arc<KeySlot>) -> Option<KeyBinding> {
+    let candidates = columns.iter().enumerate().filter_map(|(position, column)| {
+        let column = (*column)?;
         Some((position, column, scan.key_column(column)?))
     });
     let (position, column, key) = candidates.max_by_key(|(_, _, key)| (key.indexed, key.limit))?;
@@ -95,12 +91,4 @@ fn binding(scan: &RemoteScanExec, route: &Arc<dyn PhysicalExpr>, slot: &Arc<KeyS
         limit: key.limit,
         slot: Arc::clone(slot),
     })
-}
-
-/// The scan's column an expression of the join's key is, looking through casts (the slot converts keys back).
-fn key_column(expr: &Arc<dyn PhysicalExpr>) -> Option<usize> {
-    if let Some(cast) = expr.downcast_ref::<CastExpr>() {
-        return key_column(cast.expr());
-    }
-    expr.downcast_ref::<Column>().map(Column::index)
 }

@@ -6,11 +6,12 @@
 //!   RemoteScanExec: b                      RemoteScanExec: b, keys=a_id   (waits for them, then asks)
 //! ```
 //!
-//! DataFusion's dynamic filter finds the scan and the column (it is pushed through projections, aggregates on the key,
-//! unions and joins that preserve the side); its content is never used. [`KeyFlow`] is the rule, [`KeySlot`] what tap
-//! and scan share. The join checks every row again, so a superset of the wanted rows is always right.
+//! Keys go through projections, aggregates on the key, unions and joins that preserve the side. [`KeyFlow`] is the
+//! rule, [`KeySlot`] what tap and scan share. The join checks every row again, so a superset of the wanted rows is
+//! always right.
 
 mod flow;
+mod route;
 mod slot;
 mod tap;
 
