@@ -23,6 +23,8 @@ use crate::wire::{Answer, Failure, RowPacket};
 const MAX_BATCH_BYTES: usize = 16 << 20;
 /// Reads that can bring at most this many rows save the round trip of a preparation.
 const FEW_ROWS: usize = 1_000;
+/// Rows decoded at a time, column by column: they should stay in the processor's cache.
+const RUN_ROWS: usize = 512;
 /// Rows for which a decoder makes room before it has seen any.
 const FIRST_CAPACITY: usize = 64;
 
@@ -219,6 +221,13 @@ impl Rows {
     ) -> Result<Option<RecordBatch>, Failure> {
         let connection = self.lease.connection()?;
         while !self.has_ended && self.decoder.rows() < batch_rows && self.decoder.bytes() < MAX_BATCH_BYTES {
+            if self.decoder.format() == RowFormat::Binary {
+                let rows = connection.buffered_binary_rows((batch_rows - self.decoder.rows()).min(RUN_ROWS))?;
+                if !rows.is_empty() {
+                    self.decoder.append_run(&rows)?;
+                    continue;
+                }
+            }
             match connection.buffered_row()? {
                 Some(RowPacket::Row(packet)) => self.decoder.append(packet)?,
                 Some(RowPacket::End) => self.has_ended = true,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryBuilder, BooleanBuilder, NullBuilder, PrimitiveBuilder, StringViewBuilder};
+use arrow_array::builder::{BinaryBuilder, BooleanBuilder, NullBuilder, PrimitiveBuilder};
 use arrow_array::types::{
     Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
     IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type,
@@ -18,11 +18,10 @@ use junto_types::Hint;
 
 use super::cell::{Cell, Moment, moment_from_text};
 use super::number::{days, decimal128, decimal256, integer};
+use super::text::TextBuilder;
 use crate::settings::ZeroDates;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
-/// Bytes of the blocks that hold long texts.
-const TEXT_BLOCK: u32 = 64 << 10;
 
 /// A builder of one Arrow type.
 #[derive(Debug)]
@@ -45,7 +44,7 @@ pub(super) enum ColumnBuilder {
     Timestamp(PrimitiveBuilder<TimestampMicrosecondType>, ZeroDates),
     Time(PrimitiveBuilder<Time64MicrosecondType>),
     Interval(PrimitiveBuilder<IntervalMonthDayNanoType>),
-    Text(StringViewBuilder),
+    Text(TextBuilder),
     Binary(BinaryBuilder),
 }
 
@@ -145,7 +144,7 @@ impl ColumnBuilder {
             }
             DataType::Time64(TimeUnit::Microsecond) => ColumnBuilder::Time(primitive(data_type, capacity)),
             DataType::Interval(IntervalUnit::MonthDayNano) => ColumnBuilder::Interval(primitive(data_type, capacity)),
-            DataType::Utf8View => ColumnBuilder::Text(text_builder(capacity)),
+            DataType::Utf8View => ColumnBuilder::Text(TextBuilder::with_capacity(capacity)),
             DataType::Binary => ColumnBuilder::Binary(BinaryBuilder::with_capacity(capacity, 0)),
             other => return Err(Error::Unsupported { driver: crate::DRIVER, what: format!("reading {other}") }),
         })
@@ -210,17 +209,7 @@ impl ColumnBuilder {
                 Cell::Bytes(text) => decimal256(text, *precision, *scale)?,
                 number => decimal256(whole::<i128>(number)?.to_string().as_bytes(), *precision, *scale)?,
             }),
-            ColumnBuilder::Date(builder, zero_dates) => {
-                let moment = moment(cell)?;
-                match days(moment.year, moment.month, moment.day) {
-                    Some(days) if moment.micros == 0 => builder.append_value(days),
-                    Some(_) => return Err(Problem::NotThisType),
-                    None => match without_day(moment, *zero_dates) {
-                        None => builder.append_null(),
-                        Some(problem) => return Err(problem),
-                    },
-                }
-            }
+            ColumnBuilder::Date(builder, zero_dates) => builder.append_option(date(moment(cell)?, *zero_dates)?),
             ColumnBuilder::Timestamp(builder, zero_dates) => {
                 let moment = moment(cell)?;
                 match days(moment.year, moment.month, moment.day) {
@@ -238,12 +227,13 @@ impl ColumnBuilder {
             ColumnBuilder::Interval(builder) => {
                 builder.append_value(IntervalMonthDayNano::new(0, 0, micros(cell)? * 1_000));
             }
-            ColumnBuilder::Text(builder) => match cell {
-                Cell::Bytes(text) => {
-                    builder.append_value(std::str::from_utf8(text).map_err(|_| Problem::NotUtf8)?);
-                }
-                other => builder.append_value(rendered(other)),
-            },
+            ColumnBuilder::Text(builder) => {
+                let is_text = match cell {
+                    Cell::Bytes(text) => builder.append(text),
+                    other => builder.append(rendered(other).as_bytes()),
+                };
+                return if is_text { Ok(()) } else { Err(Problem::NotUtf8) };
+            }
             ColumnBuilder::Binary(builder) => match cell {
                 Cell::Bytes(bytes) => builder.append_value(bytes),
                 _ => return Err(Problem::NotThisType),
@@ -273,19 +263,10 @@ impl ColumnBuilder {
             ColumnBuilder::Timestamp(builder, _) => primitive_array(builder),
             ColumnBuilder::Time(builder) => primitive_array(builder),
             ColumnBuilder::Interval(builder) => primitive_array(builder),
-            ColumnBuilder::Text(builder) => {
-                let array = builder.finish();
-                *builder = text_builder(array.len());
-                Arc::new(array)
-            }
+            ColumnBuilder::Text(builder) => builder.finish(),
             ColumnBuilder::Binary(builder) => Arc::new(builder.finish()),
         }
     }
-}
-
-/// Blocks of one size: blocks that double would hold megabytes for a batch of short texts.
-fn text_builder(capacity: usize) -> StringViewBuilder {
-    StringViewBuilder::with_capacity(capacity).with_fixed_block_size(TEXT_BLOCK)
 }
 
 /// Finishes, and starts the next column with the room this one needed, so that it never grows in steps.
@@ -293,6 +274,15 @@ fn primitive_array<T: arrow_array::ArrowPrimitiveType>(builder: &mut PrimitiveBu
     let array = builder.finish();
     *builder = PrimitiveBuilder::with_capacity(array.len()).with_data_type(array.data_type().clone());
     Arc::new(array)
+}
+
+/// Days since 1970-01-01, or what the option makes of a date with a zero in it.
+pub(super) fn date(moment: Moment, zero_dates: ZeroDates) -> Result<Option<i32>, Problem> {
+    match days(moment.year, moment.month, moment.day) {
+        Some(days) if moment.micros == 0 => Ok(Some(days)),
+        Some(_) => Err(Problem::NotThisType),
+        None => without_day(moment, zero_dates).map_or(Ok(None), Err),
+    }
 }
 
 /// A whole number that fits.

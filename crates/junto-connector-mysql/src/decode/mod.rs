@@ -1,10 +1,13 @@
 //! Rows of both protocols into Arrow columns, in place from the read buffer and without an allocation per cell.
 //!
-//! [`cell`] reads a cell in either form, [`column`] appends it to the column's builder, [`RowDecoder`] drives both.
+//! [`cell`] reads a cell in either form, [`column`] appends it to the column's builder, [`run`] does both for many rows
+//! of the binary form, [`RowDecoder`] drives them.
 
 mod cell;
 mod column;
 mod number;
+mod run;
+mod text;
 
 use std::sync::Arc;
 
@@ -12,8 +15,9 @@ use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use junto_connector::{Error, Result};
 
-use cell::{CellKind, read_binary, read_text};
+use cell::{CellKind, read_text};
 use column::ColumnBuilder;
+use run::BinaryRow;
 
 use crate::settings::ZeroDates;
 use crate::wire::{Cursor, WireColumn, malformed};
@@ -75,6 +79,11 @@ impl RowDecoder {
         Ok(Self { schema, format, columns, ignored, rows: 0, bytes: 0, rows_before: 0 })
     }
 
+    /// How the rows are written.
+    pub(crate) fn format(&self) -> RowFormat {
+        self.format
+    }
+
     /// Rows that wait for [`Self::finish`].
     pub(crate) fn rows(&self) -> usize {
         self.rows
@@ -101,22 +110,32 @@ impl RowDecoder {
     }
 
     fn append_binary(&mut self, packet: &[u8]) -> Result<()> {
-        let mut cursor = Cursor::new(packet);
-        cursor.u8()?;
-        // Two bits are reserved in front of the first column's.
-        let nulls = cursor.take((self.columns.len() + self.ignored + 7 + 2) / 8)?;
+        let columns = self.columns.len() + self.ignored;
+        let mut row = [BinaryRow::new(packet, columns)?];
+        self.append_rows(&mut row)
+    }
+
+    /// Appends rows of the binary form, column by column: what a column needs is decided once for all of them.
+    ///
+    /// # Errors
+    /// As [`Self::append`]. The rows before the wrong one are lost with it: after an error nothing more is read.
+    pub(crate) fn append_run(&mut self, packets: &[&[u8]]) -> Result<()> {
+        let columns = self.columns.len() + self.ignored;
+        let rows = packets.iter().map(|packet| BinaryRow::new(packet, columns)).collect::<Result<Vec<_>>>();
+        self.append_rows(&mut rows?)?;
+        self.rows += packets.len();
+        self.bytes += packets.iter().map(|packet| packet.len()).sum::<usize>();
+        Ok(())
+    }
+
+    fn append_rows(&mut self, rows: &mut [BinaryRow<'_>]) -> Result<()> {
         for (index, column) in self.columns.iter_mut().enumerate() {
-            let bit = index + 2;
-            if nulls[bit / 8] & (1 << (bit % 8)) != 0 {
-                column.builder.append_null();
-                continue;
-            }
-            let cell = read_binary(column.kind, &mut cursor)?;
-            if let Err(problem) = column.builder.append(cell) {
-                return Err(problem.at(&self.schema, index, self.rows_before + self.rows as u64 + 1));
+            if let Err(failure) = run::append(column.kind, &mut column.builder, index, rows) {
+                let first = self.rows_before + self.rows as u64 + 1;
+                return Err(failure.into_error(&self.schema, index, first));
             }
         }
-        if self.ignored == 0 && !cursor.is_empty() {
+        if self.ignored == 0 && rows.iter().any(|row| !row.is_read()) {
             return Err(malformed("a row is longer than its columns"));
         }
         Ok(())

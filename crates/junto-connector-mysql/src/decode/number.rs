@@ -36,8 +36,9 @@ pub(super) fn decimal256(text: &[u8], precision: u8, scale: i8) -> Result<i256, 
     decimal::parse(as_text(text)?, precision, scale)
 }
 
+/// The short way of [`decimal128`]; none when it takes the long one.
 #[inline]
-fn short_decimal(text: &[u8], precision: u8, scale: i8) -> Option<i64> {
+pub(super) fn short_decimal(text: &[u8], precision: u8, scale: i8) -> Option<i64> {
     let (is_negative, text) = match text.split_first() {
         Some((b'-', rest)) => (true, rest),
         _ => (false, text),

@@ -25,6 +25,9 @@ const MAX_LOGIN_PACKETS: usize = 8;
 const MAX_LOGIN_PACKET: usize = 64 << 10;
 const UTF8MB4_GENERAL_CI: u8 = 45;
 
+/// First byte of a row in the binary form, and of nothing else among rows.
+const BINARY_ROW: u8 = 0x00;
+
 const COM_QUIT: u8 = 0x01;
 const COM_QUERY: u8 = 0x03;
 const COM_STMT_PREPARE: u8 = 0x16;
@@ -160,6 +163,12 @@ impl Connection {
             self.is_busy = false;
         }
         row.map(Some)
+    }
+
+    /// Rows of the binary form that have arrived, at most `limit`. Empty when [`Self::buffered_row`] has to decide what
+    /// comes next.
+    pub(crate) fn buffered_binary_rows(&mut self, limit: usize) -> Result<Vec<&[u8]>> {
+        self.io.read_run(BINARY_ROW, limit)
     }
 
     /// Waits for more bytes of the answer.

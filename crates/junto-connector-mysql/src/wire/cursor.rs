@@ -14,6 +14,11 @@ pub(crate) fn malformed(what: &str) -> Error {
     Error::internal(format!("the server broke the protocol: {what}"))
 }
 
+#[cold]
+fn too_short() -> Error {
+    malformed("a packet ends too early")
+}
+
 impl<'a> Cursor<'a> {
     pub(crate) fn new(packet: &'a [u8]) -> Self {
         Self { rest: packet }
@@ -30,24 +35,45 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8]> {
-        match self.rest.split_at_checked(length) {
-            Some((taken, rest)) => {
-                self.rest = rest;
-                Ok(taken)
-            }
-            None => Err(malformed("a packet ends too early")),
-        }
+        self.try_take(length).ok_or_else(too_short)
     }
 
     #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        match self.rest.split_first_chunk::<N>() {
-            Some((taken, rest)) => {
-                self.rest = rest;
-                Ok(*taken)
-            }
-            None => Err(malformed("a packet ends too early")),
+        self.try_array().ok_or_else(too_short)
+    }
+
+    /// As [`Self::take`], in a form that stays in registers: an [`Error`] is large.
+    #[inline]
+    fn try_take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(taken)
+    }
+
+    /// As [`Self::array`], for the loops of a scan.
+    #[inline]
+    pub(crate) fn try_array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.rest.split_first_chunk::<N>()?;
+        self.rest = rest;
+        Some(*taken)
+    }
+
+    /// What follows a length of one byte, to the end of the packet.
+    #[inline]
+    pub(crate) fn after_length(&self) -> &'a [u8] {
+        self.rest.get(1..).unwrap_or_default()
+    }
+
+    /// As [`Self::bytes`], for the loops of a scan; none for NULL and for a broken packet.
+    #[inline]
+    pub(crate) fn try_bytes(&mut self) -> Option<&'a [u8]> {
+        let (first, rest) = self.rest.split_first()?;
+        if *first <= 0xFA {
+            self.rest = rest;
+            return self.try_take(usize::from(*first));
         }
+        self.bytes().ok()
     }
 
     #[inline]

@@ -142,6 +142,25 @@ impl PacketIo {
         if self.has_packet()? { self.take_packet().map(Some) } else { Ok(None) }
     }
 
+    /// Takes up to `limit` packets that begin with `mark` and have arrived whole, in the order of their arrival. Stops
+    /// before any other packet, and before one of several parts.
+    pub(crate) fn read_run(&mut self, mark: u8, limit: usize) -> Result<Vec<&[u8]>> {
+        let mut ranges = Vec::new();
+        while ranges.len() < limit && !self.is_assembling {
+            let from = self.start + HEADER;
+            match self.part_length()? {
+                Some(length) if length < FULL_PACKET && self.buffer[from..from + length].first() == Some(&mark) => {
+                    ranges.push(from..from + length);
+                    self.start = from + length;
+                    self.sequence = self.sequence.wrapping_add(1);
+                }
+                _ => break,
+            }
+        }
+        let packets = ranges.into_iter().map(|range| &self.buffer[range]);
+        Ok(packets.collect())
+    }
+
     /// Waits for more bytes.
     ///
     /// # Errors
