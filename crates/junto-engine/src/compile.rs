@@ -114,17 +114,23 @@ fn check_operation(shared: &Shared, parsed: &Parsed) -> Result<(), Error> {
     if has_references && !settings.enabled {
         return Err(Error::Refused { key: "enabled", what: "statements with `@` are switched off".into() });
     }
-    let kind = junto_sql::classify(parsed.statement());
-    if kind == StatementKind::Read {
-        return Ok(());
+    match junto_sql::classify(parsed.statement()) {
+        StatementKind::Read => Ok(()),
+        StatementKind::Write if settings.allowed_operations.iter().any(|name| name.eq_ignore_ascii_case("INSERT")) => {
+            Err(Error::Plan {
+                message: "writing over several connections is not available yet".into(),
+                span: None,
+                hint: Some("write to one connection with its own statement, without `@`".into()),
+            })
+        }
+        _ => Err(Error::Refused {
+            key: "allowed_operations",
+            what: format!(
+                "a statement over several connections only reads; allowed are {}",
+                settings.allowed_operations.join(", ")
+            ),
+        }),
     }
-    Err(Error::Refused {
-        key: "allowed_operations",
-        what: format!(
-            "a statement over several connections only reads; allowed are {}",
-            settings.allowed_operations.join(", ")
-        ),
-    })
 }
 
 fn check_settings(shared: &Shared, references: &[TableReference], options: &StatementOptions) -> Result<(), Error> {
