@@ -21,14 +21,14 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, plan_err};
+use datafusion::common::{Column, DFSchema, internal_err, plan_err};
 use datafusion::error::Result;
 use datafusion::functions::expr_fn::lower;
-use datafusion::logical_expr::expr::InSubquery;
+use datafusion::logical_expr::expr::{InList, InSubquery};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Projection, Union, cast,
+    Between, BinaryExpr, Case, Expr, ExprSchemable, LogicalPlan, Operator, Projection, Union, cast,
 };
 use datafusion::optimizer::AnalyzerRule;
 use junto_federation::column_origin;
@@ -145,14 +145,25 @@ impl Scope {
                 let expr = Expr::BinaryExpr(BinaryExpr { left, op, right });
                 Ok(if changed { Transformed::yes(expr) } else { Transformed::no(expr) })
             }
-            Expr::Between(mut between) if self.is_float(&between.expr) => {
-                between.low = Box::new(self.as_float(*between.low));
-                between.high = Box::new(self.as_float(*between.high));
-                Ok(Transformed::yes(Expr::Between(between)))
+            Expr::Between(mut between) => {
+                let (tested, bounds) = self.against(*between.expr, vec![*between.low, *between.high])?;
+                let Ok([low, high]) = <[Expr; 2]>::try_from(bounds) else {
+                    return internal_err!("BETWEEN has two bounds");
+                };
+                (between.low, between.high) = (Box::new(low), Box::new(high));
+                Ok(tested.update_data(|expr| Expr::Between(Between { expr: Box::new(expr), ..between })))
             }
-            Expr::InList(mut list) if self.is_float(&list.expr) => {
-                list.list = list.list.into_iter().map(|item| self.as_float(item)).collect();
-                Ok(Transformed::yes(Expr::InList(list)))
+            Expr::InList(InList { expr, list, negated }) => {
+                let (tested, list) = self.against(*expr, list)?;
+                Ok(tested.update_data(|expr| Expr::InList(InList { expr: Box::new(expr), list, negated })))
+            }
+            Expr::Case(Case { expr: Some(expr), when_then_expr, else_expr }) => {
+                let (when, then): (Vec<_>, Vec<_>) =
+                    when_then_expr.into_iter().map(|(when, then)| (*when, then)).unzip();
+                let (tested, when) = self.against(*expr, when)?;
+                let when_then_expr = when.into_iter().map(Box::new).zip(then).collect();
+                Ok(tested
+                    .update_data(|expr| Expr::Case(Case { expr: Some(Box::new(expr)), when_then_expr, else_expr })))
             }
             Expr::Negative(inner) if inner.get_type(&self.schema).is_ok_and(|t| t.is_signed_integer()) => {
                 // The least integer has no opposite.
@@ -172,13 +183,20 @@ impl Scope {
         }
     }
 
-    fn is_float(&self, expr: &Expr) -> bool {
-        expr.get_type(&self.schema).is_ok_and(|data_type| data_type.is_floating())
-    }
-
-    fn as_float(&self, expr: Expr) -> Expr {
-        let decimal = expr.get_type(&self.schema).is_ok_and(|data_type| data_type.is_decimal());
-        if decimal { cast(expr, DataType::Float64) } else { expr }
+    /// `tested` and what it is compared with, each in the types the comparison alone would have.
+    fn against(&self, tested: Expr, others: Vec<Expr>) -> Result<(Transformed<Expr>, Vec<Expr>)> {
+        let mut result = Transformed::no(tested.clone());
+        let mut compared = Vec::with_capacity(others.len());
+        for other in others {
+            match self.harmonised(&tested, &other)? {
+                Some((left, right)) => {
+                    result = Transformed::yes(left);
+                    compared.push(right);
+                }
+                None => compared.push(other),
+            }
+        }
+        Ok((result, compared))
     }
 
     /// Both sides in comparable types, where DataFusion would not do it or would do it differently.
@@ -229,10 +247,7 @@ impl Scope {
 
 fn compares(op: Operator) -> bool {
     use Operator as O;
-    matches!(
-        op,
-        O::Eq | O::NotEq | O::Lt | O::LtEq | O::Gt | O::GtEq | O::IsDistinctFrom | O::IsNotDistinctFrom
-    )
+    matches!(op, O::Eq | O::NotEq | O::Lt | O::LtEq | O::Gt | O::GtEq | O::IsDistinctFrom | O::IsNotDistinctFrom)
 }
 
 fn is_literal(expr: &Expr) -> bool {
@@ -245,7 +260,8 @@ fn is_text(data_type: &DataType) -> bool {
 
 /// Text against anything that is not text (an unknown NULL aside).
 fn mismatch(left: &DataType, right: &DataType) -> bool {
-    let other = |data_type: &DataType| data_type.is_numeric() || data_type.is_temporal() || *data_type == DataType::Boolean;
+    let other =
+        |data_type: &DataType| data_type.is_numeric() || data_type.is_temporal() || *data_type == DataType::Boolean;
     (is_text(left) && other(right)) || (is_text(right) && other(left))
 }
 
