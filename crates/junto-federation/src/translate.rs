@@ -113,11 +113,17 @@ fn like_expr(like: &Like, schema: &DFSchema) -> Result<RemoteExpr, Refusal> {
     let RemoteExpr::Literal(Literal::Text(pattern)) = translate(&like.pattern, schema)? else {
         return Err("LIKE with a computed pattern runs locally".into());
     };
+    // Arrow's LIKE always takes the backslash as its escape character.
+    let escape = like.escape_char.unwrap_or('\\');
+    let escapes = pattern.chars().rev().take_while(|c| *c == escape).count();
+    if escapes % 2 == 1 {
+        // At the end it is a character like others here; sources refuse it or match nothing.
+        return Err("LIKE with a pattern that ends in its escape character runs locally".into());
+    }
     Ok(RemoteExpr::Like {
         expr: Box::new(translate(&like.expr, schema)?),
         pattern,
-        // Arrow's LIKE always takes the backslash as its escape character.
-        escape: Some(like.escape_char.unwrap_or('\\')),
+        escape: Some(escape),
         negated: like.negated,
         case_insensitive: like.case_insensitive,
     })

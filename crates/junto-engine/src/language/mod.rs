@@ -5,6 +5,7 @@ mod checked;
 mod context;
 mod harmonise;
 mod now;
+mod patterns;
 mod session;
 mod sums;
 mod types;

@@ -17,6 +17,7 @@ use junto_types::Limits;
 
 use super::arithmetic::CheckedArithmetic;
 use super::harmonise::Harmonise;
+use super::patterns::Patterns;
 use super::{checked, now, sums};
 use crate::settings::Settings;
 
@@ -85,6 +86,7 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
 fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules = Analyzer::new().rules;
     rules.insert(0, Arc::new(Harmonise));
+    rules.insert(0, Arc::new(Patterns));
     rules
 }
 

@@ -79,7 +79,11 @@ fn below(plan: &Arc<dyn ExecutionPlan>, position: usize, child: usize) -> Option
         let groups = aggregate.group_expr();
         let (key, _) = groups.expr().get(position)?;
         let missing = groups.groups().iter().any(|set| set.get(position).copied().unwrap_or(true));
-        return if missing || aggregate.limit_options().is_some() { None } else { column(key, &aggregate.input().schema()) };
+        return if missing || aggregate.limit_options().is_some() {
+            None
+        } else {
+            column(key, &aggregate.input().schema())
+        };
     }
     if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
         return below_join(join, unprojected(join.projection.as_deref(), position)?, child);
