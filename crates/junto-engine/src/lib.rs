@@ -21,4 +21,4 @@ pub use engine::{Engine, Validation};
 pub use error::Error;
 pub use explain::{Explanation, PlanNode};
 pub use run::{Progress, ResultColumn, Run, SourceReport};
-pub use settings::{MultiQuery, Settings, StatementOptions, Strategy};
+pub use settings::{MultiQuery, Planning, Settings, StatementOptions, Strategy};

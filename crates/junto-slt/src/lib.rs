@@ -7,6 +7,7 @@
 //! Must not know: any concrete connector beyond its URL. How files are written is said in `slt/README.md`.
 
 pub mod database;
+pub mod differential;
 mod duckdb;
 pub mod oracle;
 mod render;

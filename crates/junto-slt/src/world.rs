@@ -25,6 +25,8 @@ pub struct World {
     pub postgres: Option<&'static postgres::Server>,
     /// Sources that are not there, with the reason.
     pub missing: BTreeMap<&'static str, String>,
+    /// URLs of the sources that are there.
+    urls: Vec<(&'static str, String)>,
     // Holds the files of SQLite, DuckDB and `files`; removed at the end.
     folder: tempfile::TempDir,
 }
@@ -37,7 +39,7 @@ impl World {
     pub async fn start(wanted: &[&'static str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let engine = Engine::new(junto_connectors::registry(), Settings::default());
-        let mut world = Self { engine: Arc::new(engine), postgres: None, missing: BTreeMap::new(), folder: folder };
+        let mut world = Self { engine: Arc::new(engine), postgres: None, missing: BTreeMap::new(), urls: Vec::new(), folder };
         for alias in wanted {
             let url = match *alias {
                 "pg" => world.postgres(),
@@ -56,10 +58,28 @@ impl World {
         world
     }
 
+    /// Another engine over the same sources.
+    ///
+    /// # Panics
+    /// Never: the sources have been connected before.
+    pub fn engine_with(&self, settings: Settings) -> Engine {
+        let engine = Engine::new(junto_connectors::registry(), settings);
+        for (alias, url) in &self.urls {
+            engine.add_url(alias, url).expect("the first engine took it");
+        }
+        engine
+    }
+
     fn connect(&mut self, alias: &'static str, url: Result<String, String>) {
-        let added = url.and_then(|url| self.engine.add_url(alias, &url).map_err(|error| error.to_string()));
-        if let Err(reason) = added {
-            self.missing.insert(alias, reason);
+        let added = url.and_then(|url| match self.engine.add_url(alias, &url) {
+            Ok(()) => Ok(url),
+            Err(error) => Err(error.to_string()),
+        });
+        match added {
+            Ok(url) => self.urls.push((alias, url)),
+            Err(reason) => {
+                self.missing.insert(alias, reason);
+            }
         }
     }
 

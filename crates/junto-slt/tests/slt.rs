@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
-use junto_slt::World;
+use junto_slt::{World, differential};
 use junto_slt::database::Database;
 use junto_slt::oracle::{Oracle, same_row};
 use junto_slt::script::{self, Script};
@@ -52,15 +52,31 @@ fn main() -> ExitCode {
         arguments.filter.as_ref().is_none_or(|filter| script.name.contains(filter.split('@').next().unwrap_or(filter)))
     };
     let mut wanted: Vec<&'static str> = scripts.iter().filter(chosen).flat_map(needed).collect();
+    if arguments.filter.as_ref().is_none_or(|filter| "differential/random".contains(filter.as_str())) {
+        wanted.extend(["pg", "my", "lite", "duck", "files"]);
+    }
     wanted.sort_unstable();
     wanted.dedup();
     let stage = Arc::new(Stage { runtime, world: OnceLock::new(), wanted });
-    let trials = scripts.into_iter().flat_map(|script| trials(&stage, script)).collect();
+    let mut trials: Vec<Trial> = scripts.into_iter().flat_map(|script| trials(&stage, script)).collect();
+    let random = Arc::clone(&stage);
+    trials.push(Trial::test("differential/random", move || differ(&random)));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if let Some(world) = stage.world.get() {
         world.engine.shutdown();
     }
     conclusion.exit_code()
+}
+
+/// Random statements in every way; `JUNTO_DIFFERENTIAL=20000` runs so many, `JUNTO_SEED` starts elsewhere.
+fn differ(stage: &Stage) -> Result<(), Failed> {
+    if !stage.needs(&["pg", "my", "lite", "duck", "files"])? {
+        return Ok(());
+    }
+    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    let statements = number("JUNTO_DIFFERENTIAL").map_or(differential::STATEMENTS, |number| number as usize);
+    let work = differential::run(stage.world(), number("JUNTO_SEED").unwrap_or(1), statements);
+    stage.runtime.block_on(work).map_err(Failed::from)
 }
 
 /// Aliases the file needs on any of its sources; the files are made from PostgreSQL's rows.
