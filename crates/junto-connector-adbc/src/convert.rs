@@ -35,7 +35,7 @@ impl Converter {
     /// [`Error::Internal`] when fewer columns come than were planned.
     pub(crate) fn new(delivered: &SchemaRef, planned: Option<SchemaRef>) -> Result<Self> {
         let planned = planned.unwrap_or_else(|| {
-            let fields = delivered.fields().iter().map(|field| natural_field(field));
+            let fields = delivered.fields().iter().map(natural_field);
             Arc::new(Schema::new(fields.collect::<Vec<_>>()))
         });
         if delivered.fields().len() < planned.fields().len() {

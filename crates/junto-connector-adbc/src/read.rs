@@ -196,12 +196,12 @@ impl Stream for Batches {
             return Poll::Ready(None);
         }
         let deadline = self.sleep.as_ref().map(|sleep| sleep.deadline().into_std());
-        if let (Some(deadline), Some(sleep)) = (deadline, self.sleep.as_mut()) {
-            if sleep.as_mut().poll(context).is_ready() {
-                self.running.control.stop();
-                let begun = self.begun;
-                return self.fail(timed_out(begun, deadline));
-            }
+        if let (Some(deadline), Some(sleep)) = (deadline, self.sleep.as_mut())
+            && sleep.as_mut().poll(context).is_ready()
+        {
+            self.running.control.stop();
+            let begun = self.begun;
+            return self.fail(timed_out(begun, deadline));
         }
         let message = std::task::ready!(self.receiver.poll_recv(context));
         match message {

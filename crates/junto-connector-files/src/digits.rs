@@ -98,7 +98,7 @@ mod tests {
             has_integer_beyond_64_bits(&path, 1 << 20).expect("readable")
         };
         assert!(check(r#"{"a":18446744073709551615}"#));
-        assert!(check(r#"[-99999999999999999999]"#));
+        assert!(check(r"[-99999999999999999999]"));
         assert!(!check(
             r#"{"a":9223372036854775807,"b":"99999999999999999999","c":1e30,"d":"x\"99999999999999999999"}"#
         ));

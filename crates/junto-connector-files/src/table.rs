@@ -48,7 +48,7 @@ impl OpenTable {
         let wrong = || Error::WrongFileType { path: shown.clone(), expected: found.format.expected() };
         let first = found.files.iter().find(|file| file.size_bytes > 0).ok_or_else(wrong)?;
         let format = found.format.reader(options, &first.path, found.size_bytes())?;
-        let urls = found.files.iter().map(|file| file_url(file)).collect::<Result<Vec<_>>>()?;
+        let urls = found.files.iter().map(file_url).collect::<Result<Vec<_>>>()?;
         let store = state
             .runtime_env()
             .object_store(urls.first().ok_or_else(wrong)?.object_store())

@@ -93,12 +93,11 @@ async fn spelled(pool: &Arc<Pool>, schema: &str, table: &str) -> Result<(String,
     let tables = tables(pool, Some(found)).await?;
     let names = || tables.iter().map(|summary| summary.name.table.as_str());
     let alike: Vec<&str> = names().filter(|name| same(name, table)).collect();
-    match alike.as_slice() {
-        [only] => Ok((found.to_owned(), (*only).to_owned())),
-        _ => {
-            let nearest = nearest(table, names()).map(str::to_owned);
-            Err(Error::TableNotFound { table: format!("{found}.{table}"), nearest })
-        }
+    if let [only] = alike.as_slice() {
+        Ok((found.to_owned(), (*only).to_owned()))
+    } else {
+        let nearest = nearest(table, names()).map(str::to_owned);
+        Err(Error::TableNotFound { table: format!("{found}.{table}"), nearest })
     }
 }
 

@@ -78,12 +78,11 @@ impl Pool {
         let permit = self.permit().await?;
         let waiting = self.take_idle(session);
         let was_idle = waiting.is_some();
-        let idle = match waiting {
-            Some(idle) => idle,
-            None => {
-                self.make_room();
-                self.open(session).await?
-            }
+        let idle = if let Some(idle) = waiting {
+            idle
+        } else {
+            self.make_room();
+            self.open(session).await?
         };
         let mut lease = Lease { pool: Arc::clone(self), idle: Some(idle), was_idle, permit: Some(permit) };
         if was_idle && matches!(session, Session::Native { .. }) {

@@ -159,10 +159,7 @@ mod tests {
         let mode = |host: &str, given: Option<&str>| {
             let given = given.map(|mode| ("sslmode".to_owned(), mode.to_owned()));
             let options = Options::checked(OPTIONS, given).expect("valid options");
-            let address = match host.starts_with('/') {
-                true => Address::Unix(host.into()),
-                false => Address::Tcp(host.into()),
-            };
+            let address = if host.starts_with('/') { Address::Unix(host.into()) } else { Address::Tcp(host.into()) };
             ssl_mode(&options, &address)
         };
         assert_eq!(mode("db.example", None), SslMode::VerifyFull);

@@ -215,7 +215,7 @@ impl Expr {
             }
             Expr::Not(expr) | Expr::Negate(expr) | Expr::IsNull { expr, .. } => expr.for_each_column(change),
             Expr::InList { expr, .. } | Expr::Like { expr, .. } | Expr::Cast { expr, .. } => {
-                expr.for_each_column(change)
+                expr.for_each_column(change);
             }
             Expr::Case { branches, otherwise, .. } => {
                 for (when, then) in branches {

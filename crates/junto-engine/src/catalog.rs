@@ -10,7 +10,7 @@ use junto_types::Alias;
 use parking_lot::Mutex;
 
 /// How long a table is trusted without asking. A scan that meets another structure asks again at once.
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH: Duration = Duration::from_mins(1);
 
 type Key = (Alias, Option<String>, String);
 
@@ -59,8 +59,7 @@ impl CatalogCache {
                 TableStatistics::rows_only(info.row_estimate)
             }
         };
-        let cached =
-            CachedTable { info: Arc::new(info), statistics: Arc::new(statistics), read_at: Instant::now() };
+        let cached = CachedTable { info: Arc::new(info), statistics: Arc::new(statistics), read_at: Instant::now() };
         self.tables.lock().insert(key, cached.clone());
         Ok(cached)
     }

@@ -210,10 +210,8 @@ fn at(error: Error, place: junto_types::Span) -> Error {
 
 fn table_columns(reference: &TableReference, found: &Found) -> TableColumns {
     let info = &found.table.info;
-    let column = |column: &ColumnInfo| TableColumn {
-        name: column.name.clone(),
-        is_date: column.data_type == DataType::Date32,
-    };
+    let column =
+        |column: &ColumnInfo| TableColumn { name: column.name.clone(), is_date: column.data_type == DataType::Date32 };
     TableColumns {
         reference: reference.reference,
         connection: found.alias.clone(),
@@ -249,7 +247,7 @@ fn result_columns(plan: &LogicalPlan, resolved: &Resolved) -> Vec<ResultColumn> 
     let column = |(index, (field, name)): (usize, (&FieldRef, &str))| {
         let column = ResultColumn::of(field, name);
         match column_origin(plan, index) {
-            Some((table, origin)) => column.from_table(table, origin),
+            Some((table, origin)) => column.of_table(table, origin),
             None => column,
         }
     };

@@ -80,7 +80,9 @@ impl Connections {
     /// The live source behind an alias; connects when it is not yet connected. A failed attempt is not remembered.
     pub(crate) async fn connector(&self, alias: &Alias) -> Result<Arc<dyn Connector>, Error> {
         let entry = self.entries.read().iter().find(|entry| entry.config.alias == *alias).cloned();
-        let Some(entry) = entry else { return Err(Error::UnknownConnection { name: alias.to_string(), nearest: None }) };
+        let Some(entry) = entry else {
+            return Err(Error::UnknownConnection { name: alias.to_string(), nearest: None });
+        };
         let connect = || async {
             let factory = self.registry.by_driver(&entry.config.driver)?;
             factory.connect(entry.config.clone(), self.reaper.clone()).await

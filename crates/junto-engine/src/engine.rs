@@ -13,10 +13,10 @@ use crate::compile::{self, Compiled};
 use crate::connections::{ConnectionSummary, Connections};
 use crate::error::Error;
 use crate::explain::Explanation;
+use crate::language;
 use crate::native;
 use crate::run::Run;
 use crate::settings::{Settings, StatementOptions, Strategy};
-use crate::language;
 
 /// Runs statements over connections. Cheap to clone; clones share everything.
 #[derive(Debug, Clone)]
@@ -150,7 +150,8 @@ impl Engine {
                 read_only: !options.allow_write,
             });
         }
-        let compiled: Compiled = Box::pin(compile::compile(&self.shared, sql, options, compile::Plan::default())).await?;
+        let compiled: Compiled =
+            Box::pin(compile::compile(&self.shared, sql, options, compile::Plan::default())).await?;
         Ok(Validation {
             connections: compiled.connections(),
             tables: compiled.tables,

@@ -16,11 +16,7 @@ pub enum Error {
     Statement(junto_sql::Error),
     /// A source failed; the cause says how.
     #[error("connection @{connection}: {source}")]
-    Source {
-        connection: Alias,
-        source: Arc<junto_connector::Error>,
-        span: Option<Span>,
-    },
+    Source { connection: Alias, source: Arc<junto_connector::Error>, span: Option<Span> },
     /// Several sources failed at once, before anything was read.
     #[error("{} connections failed: {}", failures.len(), failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Sources { failures: Vec<Error> },
@@ -77,7 +73,9 @@ impl Error {
             Error::Statement(error) => error.hint(),
             Error::Source { source, .. } | Error::Connection { source, .. } => source.hint(),
             Error::Sources { failures } => failures.iter().find_map(Error::hint),
-            Error::UnknownConnection { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?").into()),
+            Error::UnknownConnection { nearest: Some(nearest), .. } => {
+                Some(format!("did you mean `{nearest}`?").into())
+            }
             Error::NoConnection { known } if known.is_empty() => {
                 Some("name one with `-c alias=URL`, or write `@alias.table`".into())
             }
@@ -131,7 +129,9 @@ impl Error {
                 Error::Memory { limit_bytes: memory_bytes, detail: detail.clone() }
             }
             DataFusionError::ArrowError(arrow, _) => value_error(arrow),
-            DataFusionError::SchemaError(schema, _) => Error::Plan { message: schema_message(schema), span, hint: None },
+            DataFusionError::SchemaError(schema, _) => {
+                Error::Plan { message: schema_message(schema), span, hint: None }
+            }
             DataFusionError::Plan(message) | DataFusionError::NotImplemented(message) => {
                 Error::Plan { message: tidy(message), span, hint: None }
             }

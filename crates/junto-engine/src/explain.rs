@@ -70,8 +70,14 @@ fn node(plan: &Arc<dyn ExecutionPlan>, sources: &StatementSources, analyzed: boo
     let metrics = analyzed.then(|| plan.metrics()).flatten();
     let mut node = PlanNode {
         operator: displayable(plan.as_ref()).one_line().to_string().trim().to_owned(),
-        actual_rows: metrics.as_ref().and_then(|m| m.output_rows()).map(|rows| rows as u64),
-        elapsed_ms: metrics.as_ref().and_then(|m| m.elapsed_compute()).map(|nanos| nanos as f64 / 1e6),
+        actual_rows: metrics
+            .as_ref()
+            .and_then(datafusion::physical_expr_common::metrics::MetricsSet::output_rows)
+            .map(|rows| rows as u64),
+        elapsed_ms: metrics
+            .as_ref()
+            .and_then(datafusion::physical_expr_common::metrics::MetricsSet::elapsed_compute)
+            .map(|nanos| nanos as f64 / 1e6),
         children: plan.children().into_iter().map(|child| self::node(child, sources, analyzed)).collect(),
         ..PlanNode::default()
     };
@@ -85,8 +91,11 @@ fn node(plan: &Arc<dyn ExecutionPlan>, sources: &StatementSources, analyzed: boo
     let name = |index: &usize| columns.get(*index).map_or_else(String::new, |column| column.name.clone());
     let keys: Vec<usize> = scan.bindings().iter().flat_map(|binding| binding.columns.clone()).collect();
     node.keys = keys.iter().map(name).collect();
-    node.actual_keys =
-        metrics.as_ref().and_then(|m| m.sum_by_name("keys")).map(|keys| keys.as_usize() as u64).filter(|keys| *keys > 0);
+    node.actual_keys = metrics
+        .as_ref()
+        .and_then(|m| m.sum_by_name("keys"))
+        .map(|keys| keys.as_usize() as u64)
+        .filter(|keys| *keys > 0);
     let first = scan.bindings().first().map(|binding| binding.columns.as_slice());
     if let Some(connector) = sources.connector(scan.connection()) {
         node.sql = match connector.remote_text(scan.plan(), first) {

@@ -54,7 +54,7 @@ impl ResultColumn {
     }
 
     /// The same, as a column of a table.
-    pub(crate) fn from_table(self, table: &RemoteTable, column: usize) -> Self {
+    pub(crate) fn of_table(self, table: &RemoteTable, column: usize) -> Self {
         let Some(column) = table.info.columns.get(column) else { return self };
         // Where nobody named the column, it still has the name of the source's column: in the source's spelling.
         let name = if column.name.to_lowercase() == self.name { column.name.clone() } else { self.name };
@@ -374,6 +374,7 @@ async fn compiled(
 }
 
 fn named(columns: &[ResultColumn], schema: &SchemaRef) -> SchemaRef {
-    let fields = schema.fields().iter().zip(columns).map(|(field, column)| field.as_ref().clone().with_name(&column.name));
+    let fields =
+        schema.fields().iter().zip(columns).map(|(field, column)| field.as_ref().clone().with_name(&column.name));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

@@ -30,9 +30,10 @@ pub(crate) fn rows(plan: &LogicalPlan) -> f64 {
         }
         LogicalPlan::Join(join) => {
             let (left, right) = (rows(&join.left), rows(&join.right));
-            let matching = join.on.iter().fold(left * right, |all, (l, r)| {
-                all / distinct_of(l, &join.left).max(distinct_of(r, &join.right))
-            });
+            let matching = join
+                .on
+                .iter()
+                .fold(left * right, |all, (l, r)| all / distinct_of(l, &join.left).max(distinct_of(r, &join.right)));
             match join.join_type {
                 JoinType::Inner => matching,
                 JoinType::Left => matching.max(left),

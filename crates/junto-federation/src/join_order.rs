@@ -3,7 +3,8 @@
 //! A tree of inner joins is taken apart into relations and predicates and put together again: exactly for up to
 //! [`EXACT`] relations, greedily beyond. In each join the left side is finished first; its keys then reach the right
 //! side's remote scan, which the cost model knows. A semi-join with a side that is unique on its key is an inner join
-//! and takes part. Outer joins and other semi-joins stay where they are; what is below them is ordered by itself.
+//! and takes part. Outer joins and other semi-joins stay where they are, a semi-join with its smaller side first; what is
+//! below them is ordered by itself.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -48,7 +49,23 @@ pub(crate) fn order_joins(plan: LogicalPlan) -> Result<LogicalPlan> {
             return Ok(LogicalPlan::Projection(projection));
         }
     }
-    plan.map_children(|child| order_joins(child).map(Transformed::yes)).map(|transformed| transformed.data)
+    let plan = plan.map_children(|child| order_joins(child).map(Transformed::yes))?.data;
+    match plan {
+        LogicalPlan::Join(join) => smaller_first(join).map(LogicalPlan::Join),
+        other => Ok(other),
+    }
+}
+
+/// A semi-join with its smaller side first, so that the keys of `k IN (SELECT few)` reach the table that is filtered.
+fn smaller_first(join: Join) -> Result<Join> {
+    let swaps = join.join_type == JoinType::LeftSemi && !join.null_aware && !join.on.is_empty();
+    if !swaps || rows(&join.right) >= rows(&join.left) {
+        return Ok(join);
+    }
+    let on = join.on.into_iter().map(|(left, right)| (right, left)).collect();
+    let (left, right) = (join.right, join.left);
+    let constraint = join.join_constraint;
+    Join::try_new(left, right, on, join.filter, JoinType::RightSemi, constraint, join.null_equality, false)
 }
 
 /// Relations and the predicates between them.
@@ -135,14 +152,15 @@ impl Graph {
     }
 
     fn mask_of(&self, expr: &Expr) -> u64 {
-        let owner = |column: &Column| self.relations.iter().position(|r| r.schema().maybe_index_of_column(column).is_some());
+        let owner =
+            |column: &Column| self.relations.iter().position(|r| r.schema().maybe_index_of_column(column).is_some());
         expr.column_refs().into_iter().filter_map(owner).fold(0, |mask, relation| mask | (1 << relation))
     }
 
     /// The only relation an expression mentions.
     fn owner(&self, expr: &Expr) -> Option<usize> {
         let mask = self.mask_of(expr);
-        (mask.count_ones() == 1).then(|| mask.trailing_zeros() as usize)
+        mask.is_power_of_two().then(|| mask.trailing_zeros() as usize)
     }
 
     fn rows_of(&self, mask: u64, base: &[f64]) -> f64 {
@@ -243,7 +261,9 @@ impl Graph {
     /// `build` joined with `probe`; `left` is the set of `build`.
     fn joined(&self, build: &Candidate, probe: &Candidate, rows: f64, left: u64) -> Candidate {
         let scan = match probe.tree {
-            Tree::Leaf(relation) => self.keyed_cost(relation, build, left).map_or(probe.cost, |cost| cost.min(probe.cost)),
+            Tree::Leaf(relation) => {
+                self.keyed_cost(relation, build, left).map_or(probe.cost, |cost| cost.min(probe.cost))
+            }
             Tree::Join(..) => probe.cost,
         };
         let cost = build.cost + scan + build.rows * BUILD + probe.rows * PROBE + rows * OUTPUT;

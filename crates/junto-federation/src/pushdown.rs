@@ -226,11 +226,7 @@ fn absorb_top(sort: &Sort) -> Result<Option<LogicalPlan>> {
         if !orders_exactly(&columns[position], capabilities.text) {
             return Ok(None);
         }
-        keys.push(SortKey {
-            expr: RemoteExpr::Column(position),
-            descending: !key.asc,
-            nulls_first: key.nulls_first,
-        });
+        keys.push(SortKey { expr: RemoteExpr::Column(position), descending: !key.asc, nulls_first: key.nulls_first });
     }
     let mut node = node.clone();
     node.rows = Some(node.rows.map_or(fetch as f64, |estimate| estimate.min(fetch as f64)));
@@ -240,9 +236,7 @@ fn absorb_top(sort: &Sort) -> Result<Option<LogicalPlan>> {
 
 fn orders_exactly(column: &RelationColumn, text: TextComparison) -> bool {
     match TypeClass::of(&column.data_type) {
-        TypeClass::Int | TypeClass::UInt | TypeClass::Decimal | TypeClass::Date => {
-            column.text != TextSemantics::Opaque
-        }
+        TypeClass::Int | TypeClass::UInt | TypeClass::Decimal | TypeClass::Date => column.text != TextSemantics::Opaque,
         TypeClass::Timestamp | TypeClass::TimestampUtc | TypeClass::Boolean => column.text != TextSemantics::Opaque,
         TypeClass::Text => match column.text {
             TextSemantics::Binary => true,

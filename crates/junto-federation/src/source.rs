@@ -29,7 +29,8 @@ impl RemoteTable {
         engine_names: &[String],
     ) -> Self {
         // Without metadata: fields of different sources meet in unions, which compare it.
-        let field = |(column, name): (&ColumnInfo, &String)| Field::new(name, column.data_type.clone(), column.nullable);
+        let field =
+            |(column, name): (&ColumnInfo, &String)| Field::new(name, column.data_type.clone(), column.nullable);
         let fields = info.columns.iter().zip(engine_names).map(field);
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         Self { connection, connector, info, statistics, schema }

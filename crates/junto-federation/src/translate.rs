@@ -30,7 +30,8 @@ pub(crate) fn translate(expr: &Expr, schema: &DFSchema) -> Result<RemoteExpr, Re
         Expr::InList(list) => in_list(list, schema),
         Expr::Like(like) => like_expr(like, schema),
         Expr::Case(case) if case.expr.is_none() => {
-            let branch = |(when, then): &(Box<Expr>, Box<Expr>)| Ok((translate(when, schema)?, translate(then, schema)?));
+            let branch =
+                |(when, then): &(Box<Expr>, Box<Expr>)| Ok((translate(when, schema)?, translate(then, schema)?));
             Ok(RemoteExpr::Case {
                 branches: case.when_then_expr.iter().map(branch).collect::<Result<_, Refusal>>()?,
                 otherwise: case.else_expr.as_ref().map(|e| translate(e, schema).map(Box::new)).transpose()?,

@@ -39,7 +39,8 @@ impl World {
     pub async fn start(wanted: &[&'static str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let engine = Engine::new(junto_connectors::registry(), Settings::default());
-        let mut world = Self { engine: Arc::new(engine), postgres: None, missing: BTreeMap::new(), urls: Vec::new(), folder };
+        let mut world =
+            Self { engine: Arc::new(engine), postgres: None, missing: BTreeMap::new(), urls: Vec::new(), folder };
         for alias in wanted {
             let url = match *alias {
                 "pg" => world.postgres(),

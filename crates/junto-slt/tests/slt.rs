@@ -6,10 +6,10 @@
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
-use junto_slt::{World, differential};
 use junto_slt::database::Database;
 use junto_slt::oracle::{Oracle, same_row};
 use junto_slt::script::{self, Script};
+use junto_slt::{World, differential};
 use libtest_mimic::{Arguments, Failed, Trial};
 use sqllogictest::{
     AsyncDB, DefaultColumnType, MakeConnection, QueryExpect, Record, Runner, default_column_validator,

@@ -60,13 +60,14 @@ pub fn references_in(text: &str, dialect: Dialect) -> Result<Vec<Reference>> {
     let mut before: Option<Lexeme> = None;
     while let Some(lexeme) = lexer.next() {
         let lexeme = lexeme?;
-        if lexeme.kind == LexemeKind::Symbol('@') && may_start_reference(text, lexeme, before) {
-            if let Some(reference) = read_reference(text, lexeme.span.start)? {
-                lexer.skip_to(reference.span.end);
-                before = Some(Lexeme { kind: LexemeKind::QuotedName, span: reference.span });
-                found.push(reference);
-                continue;
-            }
+        if lexeme.kind == LexemeKind::Symbol('@')
+            && may_start_reference(text, lexeme, before)
+            && let Some(reference) = read_reference(text, lexeme.span.start)?
+        {
+            lexer.skip_to(reference.span.end);
+            before = Some(Lexeme { kind: LexemeKind::QuotedName, span: reference.span });
+            found.push(reference);
+            continue;
         }
         before = Some(lexeme);
     }

@@ -30,7 +30,7 @@ pub(super) fn check(root: &Path) -> Result<Vec<String>> {
 
 fn check_file(path: &str, text: &str) -> Vec<String> {
     let mut problems = Vec::new();
-    let rust = path.ends_with(".rs");
+    let rust = Path::new(path).extension().is_some_and(|extension| extension == "rs");
     if rust && text.lines().count() > MAX_LINES {
         problems.push(format!("{path}: more than {MAX_LINES} lines"));
     }

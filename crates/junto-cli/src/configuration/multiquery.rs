@@ -107,7 +107,7 @@ mod tests {
         assert!(!with("enabled", "false").enabled);
         assert_eq!(with("max_concurrent_connections", "3").max_concurrent_connections, 3);
         assert_eq!(with("default_strategy", "push_down").default_strategy, Strategy::PushDown);
-        assert_eq!(with("timeout", "2m").timeout, Duration::from_secs(120));
+        assert_eq!(with("timeout", "2m").timeout, Duration::from_mins(2));
         assert_eq!(with("max_result_rows", "5").max_result_rows, 5);
         assert!(!with("enable_cross_type_queries", "false").enable_cross_type_queries);
         assert_eq!(with("batch_size", "1024").batch_size, 1024);

@@ -49,7 +49,7 @@ fn page_views(path: &Path) -> io::Result<()> {
     for _ in 0..OTHER_VIEWS {
         let customer = 1 + random.skewed(CUSTOMERS as u64) as i64;
         let moment = moment(&mut random, DAYS);
-        let page: &str = *random.favoured(&PAGES);
+        let page: &str = random.favoured::<&str>(&PAGES);
         views.push((moment, customer, page, random.favoured(&CAMPAIGNS).0));
     }
     views.sort_unstable();

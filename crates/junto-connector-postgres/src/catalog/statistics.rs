@@ -101,5 +101,5 @@ fn decimal_literal(text: &str) -> Option<Literal> {
     let digits = format!("{integer}{fraction}");
     let is_number = digits.strip_prefix('-').unwrap_or(&digits).bytes().all(|byte| byte.is_ascii_digit());
     let fits = is_number && digits.len() <= 38;
-    fits.then(|| Literal::Decimal { unscaled: digits, precision: 38, scale: fraction.len() as i8 })
+    fits.then_some(Literal::Decimal { unscaled: digits, precision: 38, scale: fraction.len() as i8 })
 }

@@ -51,16 +51,13 @@ impl Cells for ListCells {
         // Each element takes four bytes at least, so a count the bytes cannot hold ends here.
         for _ in 0..count {
             let (length, after) = rest.split_first_chunk::<4>().ok_or(MALFORMED)?;
-            match usize::try_from(i32::from_be_bytes(*length)) {
-                Ok(length) => {
-                    let (value, after) = after.split_at_checked(length).ok_or(MALFORMED)?;
-                    self.values.value(value)?;
-                    rest = after;
-                }
-                Err(_) => {
-                    self.values.null();
-                    rest = after;
-                }
+            if let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) {
+                let (value, after) = after.split_at_checked(length).ok_or(MALFORMED)?;
+                self.values.value(value)?;
+                rest = after;
+            } else {
+                self.values.null();
+                rest = after;
             }
         }
         self.nulls.append_non_null();

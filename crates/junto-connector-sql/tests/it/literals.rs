@@ -117,7 +117,7 @@ proptest! {
     fn any_decimal(digits in "[1-9][0-9]{0,75}", negative in any::<bool>(), scale in -10_i8..=76) {
         let unscaled = format!("{}{digits}", if negative { "-" } else { "" });
         let text = printed(&Literal::Decimal { unscaled: unscaled.clone(), precision: 76, scale });
-        let plain: String = text.chars().filter(|c| c.is_ascii_digit()).collect();
+        let plain: String = text.chars().filter(char::is_ascii_digit).collect();
         let zeros = usize::from(scale.min(0).unsigned_abs());
         prop_assert_eq!(plain.trim_start_matches('0'), format!("{digits}{}", "0".repeat(zeros)));
         prop_assert_eq!(text.split_once('.').map_or(0, |(_, fraction)| fraction.len()), usize::from(scale.max(0).unsigned_abs()));

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use datafusion::error::Result;
+use datafusion::execution::FunctionRegistry;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::planner::ExprPlanner;
-use datafusion::execution::FunctionRegistry;
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::SessionConfig;
 use junto_federation::keys::KeyFlow;
@@ -56,10 +56,8 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
     options.sql_parser.collect_spans = true;
     options.sql_parser.support_varchar_with_length = true;
 
-    let planner = FederatedPlanner {
-        reorder_joins: settings.planning.reorder_joins,
-        push_down: settings.planning.push_down,
-    };
+    let planner =
+        FederatedPlanner { reorder_joins: settings.planning.reorder_joins, push_down: settings.planning.push_down };
     let mut builder = SessionStateBuilder::new()
         .with_config(config)
         .with_default_features()

@@ -14,7 +14,10 @@ use datafusion::logical_expr::{
 /// DataFusion's `sum` behind a coercion of its own: 64-bit integers are summed as decimal(20), others as decimal(10),
 /// and the result has ten digits more. Everything else is as it was.
 pub(crate) fn function() -> AggregateUDF {
-    AggregateUDF::new_from_impl(WideSum { inner: sum_udaf(), signature: Signature::user_defined(Volatility::Immutable) })
+    AggregateUDF::new_from_impl(WideSum {
+        inner: sum_udaf(),
+        signature: Signature::user_defined(Volatility::Immutable),
+    })
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

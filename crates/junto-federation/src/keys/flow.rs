@@ -85,10 +85,5 @@ fn binding(scan: &RemoteScanExec, columns: &Positions, slot: &Arc<KeySlot>) -> O
         Some((position, column, scan.key_column(column)?))
     });
     let (position, column, key) = candidates.max_by_key(|(_, _, key)| (key.indexed, key.limit))?;
-    Some(KeyBinding {
-        columns: vec![column],
-        slot_columns: vec![position],
-        limit: key.limit,
-        slot: Arc::clone(slot),
-    })
+    Some(KeyBinding { columns: vec![column], slot_columns: vec![position], limit: key.limit, slot: Arc::clone(slot) })
 }

@@ -178,10 +178,8 @@ fn distinct(arrays: &[ArrayRef], types: &[DataType], rows: usize) -> Result<Reco
         let valid = is_not_null(array)?;
         keep.iter_mut().enumerate().for_each(|(row, keep)| *keep &= valid.value(row));
     }
-    let sort: Vec<_> = arrays
-        .iter()
-        .map(|values| arrow::compute::SortColumn { values: Arc::clone(values), options: None })
-        .collect();
+    let sort: Vec<_> =
+        arrays.iter().map(|values| arrow::compute::SortColumn { values: Arc::clone(values), options: None }).collect();
     let order = lexsort_to_indices(&sort, None)?;
     let fields = types.iter().map(|data_type| SortField::new(data_type.clone())).collect();
     let converter = RowConverter::new(fields)?;

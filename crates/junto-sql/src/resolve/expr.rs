@@ -72,13 +72,14 @@ impl Resolver<'_> {
                 Some(Bound::Column(coalesce(&sides), column))
             }
             Bare::Opaque => None,
-            Bare::Missing => match outputs.and_then(|outputs| outputs.named(written)) {
-                Some(expr) => Some(Bound::Opaque(Some(expr))),
-                None => {
+            Bare::Missing => {
+                if let Some(expr) = outputs.and_then(|outputs| outputs.named(written)) {
+                    Some(Bound::Opaque(Some(expr)))
+                } else {
                     let relations: Vec<&Relation> = self.scopes.iter().flat_map(|scope| &scope.relations).collect();
                     return Err(self.unknown_column(idents, &relations));
                 }
-            },
+            }
         })
     }
 

@@ -315,6 +315,7 @@ impl Item {
 
 /// An item of the select list whose names are bound.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "lives only while one select list is bound")]
 enum Listed {
     Wildcard {
         item: SelectItem,

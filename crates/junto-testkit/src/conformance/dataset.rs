@@ -254,7 +254,7 @@ fn holds(dialect: Dialect, kind: Kind, value: &Value) -> bool {
         }
         // NaN is stored as NULL, -0.0 as the integer 0.
         (Dialect::Sqlite, Kind::Double | Kind::Real, Value::Float(float)) => {
-            !float.is_nan() && !(*float == 0.0 && float.is_sign_negative())
+            !(float.is_nan() || *float == 0.0 && float.is_sign_negative())
         }
         // A declared DECIMAL is stored as integer or double: 15 digits survive.
         (Dialect::Sqlite, Kind::Decimal(..), Value::Decimal { unscaled, .. }) => unscaled.to_string().len() <= 15,

@@ -14,10 +14,7 @@ use super::value::Row;
 /// Compares the source's answer with the local one when the plan is claimed, and wants a clean refusal otherwise.
 pub(crate) async fn verify(subject: &Subject, tables: &[Table], plan: &RemotePlan, group: &str, report: &mut Report) {
     report.count();
-    let support = match subject.permits(plan) {
-        Ok(support) => support,
-        Err(_) => return refused(subject, plan, group, report).await,
-    };
+    let Ok(support) = subject.permits(plan) else { return refused(subject, plan, group, report).await };
     let remote = subject.rows(plan).await;
     let local = compute(&plan.root, tables);
     if let Some(difference) = compare(plan, tables, support, local, remote) {
