@@ -13,7 +13,7 @@ use criterion::{Criterion, Throughput, criterion_group};
 use futures::TryStreamExt;
 use junto_connector::plan::Relation;
 use junto_connector::{
-    ConnectionConfig, Connector, ConnectorFactory, OpenRequest, Partition, Prefer, Reaper, RemotePlan, ScanColumn,
+    ConnectionConfig, Connector, ConnectorFactory, OpenRequest, Prefer, Reaper, RemotePlan, ScanColumn,
     StatementContext, TableInfo,
 };
 use junto_connector_mysql::MySqlFactory;
@@ -87,7 +87,6 @@ async fn junto(connector: &dyn Connector, table: &TableInfo) -> u64 {
     let request = OpenRequest {
         plan: Arc::new(RemotePlan { root }),
         keys: None,
-        partition: Partition::whole(),
         batch_rows: 8192,
         context: StatementContext::new(None),
     };

@@ -25,7 +25,22 @@ use crate::keys::KeyValues;
 /// # Errors
 /// [`Error::Unsupported`] for what the dialect cannot spell; the planner should not have pushed it.
 pub fn generate(dialect: &dyn Dialect, plan: &RemotePlan, keys: Option<KeyValues<'_>>) -> Result<String> {
-    let mut generator = Generator { dialect, tables: 0 };
+    generate_part(dialect, plan, keys, None)
+}
+
+/// As [`generate`], over a part of the first table that the plan reads: `part` is a condition on it, in the dialect's own
+/// words, in which the table is called [`FIRST_TABLE`]. [`crate::parts::first_table`] says for which plans the parts
+/// together are the whole.
+///
+/// # Errors
+/// As [`generate`].
+pub fn generate_part(
+    dialect: &dyn Dialect,
+    plan: &RemotePlan,
+    keys: Option<KeyValues<'_>>,
+    part: Option<&str>,
+) -> Result<String> {
+    let mut generator = Generator { dialect, tables: 0, part };
     let mut block = generator.relation(&plan.root)?;
     if let Some(keys) = keys {
         block = generator.keyed(block, keys)?;
@@ -51,9 +66,14 @@ pub fn tagged(statement: &Uuid, sql: &str) -> String {
     format!("/* junto:{statement} */ {sql}")
 }
 
+/// Alias of the first table of a plan.
+pub const FIRST_TABLE: &str = "t0";
+
 struct Generator<'a> {
     dialect: &'a dyn Dialect,
     tables: usize,
+    /// Condition on the first table that is scanned.
+    part: Option<&'a str>,
 }
 
 impl Generator<'_> {
@@ -120,7 +140,10 @@ impl Generator<'_> {
                 plain: true,
             }
         };
-        Block::over(format!("{} AS {alias}", self.dialect.table(table)), columns.iter().map(column).collect())
+        let columns = columns.iter().map(column).collect();
+        let mut block = Block::over(format!("{} AS {alias}", self.dialect.table(table)), columns);
+        block.conditions.extend(self.part.take().map(str::to_owned));
+        block
     }
 
     /// The block as a derived table of a new one. An order survives: SQL promises none for what leaves a subquery.

@@ -14,8 +14,9 @@ pub mod dialect;
 mod expression;
 pub mod generator;
 pub mod keys;
+pub mod parts;
 pub mod standard;
 
 pub use dialect::{AggregateCall, Dialect, GroupKey, LikePattern, Operand};
-pub use generator::{can_express, generate, tagged};
+pub use generator::{FIRST_TABLE, can_express, generate, generate_part, tagged};
 pub use keys::{KeyValues, literal_at};

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use arrow_schema::DataType;
 
 use crate::catalog::TextSemantics;
+use crate::costs::Costs;
 use crate::expr::{AggregateFunction, ArithmeticOp, CompareOp, Expr, Function};
 use crate::plan::{JoinKind, RelationColumn};
 
@@ -137,8 +138,10 @@ pub struct Capabilities {
     pub joins: Vec<JoinKind>,
     pub aggregates: Vec<AggregateFunction>,
     pub keys: Option<KeySupport>,
-    /// More than one partition of a plan can be read at once.
-    pub partitions: bool,
+    /// Connections that may read parts of one plan at once, beyond the first; see [`crate::Connector::open_parallel`].
+    pub parallel: bool,
+    /// What work costs there.
+    pub costs: Costs,
     /// Longest statement the source takes, in bytes.
     pub max_statement_bytes: usize,
 }

@@ -1,9 +1,10 @@
 //! The traits a source implements, and what goes through them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
@@ -110,18 +111,25 @@ pub trait Connector: fmt::Debug + Send + Sync {
     /// logs. Made by the function that makes the text which is sent.
     fn remote_text(&self, plan: &RemotePlan, keys: Option<&[usize]>) -> Result<String>;
 
-    /// Ways to read the plan in parallel: at most `target` partitions, which together deliver every row once.
-    ///
-    /// All of one call see one state of the data, or there is one partition only.
-    async fn partitions(&self, _plan: &RemotePlan, _target: usize) -> Result<Vec<Partition>> {
-        Ok(vec![Partition::whole()])
-    }
-
     /// The one read call.
     ///
     /// # Errors
     /// [`crate::Error::Unsupported`] for a plan that [`crate::check_plan`] refuses: wrong rows are never an answer.
     async fn open(&self, request: OpenRequest) -> Result<BatchStream>;
+
+    /// The same read through several connections at once: at least one stream and at most `workers.most`, which together
+    /// deliver every row once, of one state of the data. A source that cannot split the plan, or cannot promise one
+    /// state, returns one stream and says why in [`SourceMetrics::note`].
+    ///
+    /// Only the first stream may wait for a connection. Another that finds none free ends at once and leaves its part
+    /// to the rest, so that statements which need many connections cannot block each other. The streams are polled at the
+    /// same time; each stops its own work when it is dropped.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    async fn open_parallel(&self, request: OpenRequest, _workers: Workers) -> Result<Vec<BatchStream>> {
+        Ok(vec![self.open(request).await?])
+    }
 
     /// Runs one statement of the user's, in the source's own dialect. With [`NativeRequest::read_only`] the session
     /// refuses writes by itself, not by looking at the text.
@@ -137,19 +145,14 @@ pub trait Connector: fmt::Debug + Send + Sync {
     async fn close(&self);
 }
 
-/// One part of a parallel read. `token` is the source's own; the planner only hands it back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Partition {
-    pub index: usize,
-    pub count: usize,
-    pub token: Option<String>,
-}
-
-impl Partition {
-    /// Everything.
-    pub fn whole() -> Self {
-        Self { index: 0, count: 1, token: None }
-    }
+/// How a read may be shared out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workers {
+    /// Streams, at most; at least one.
+    pub most: usize,
+    /// An aggregate at the root of the plan may be delivered in parts: several rows of one group, each over some of the
+    /// rows, which the reader merges. Without groups: several rows, one per part.
+    pub groups_in_parts: bool,
 }
 
 /// Values that key columns of the plan may have. Sorted, distinct, without NULLs.
@@ -169,7 +172,6 @@ pub struct OpenRequest {
     pub plan: Arc<RemotePlan>,
     /// Restricts the plan's *result* (never what is below a limit or aggregate inside it).
     pub keys: Option<Keys>,
-    pub partition: Partition,
     /// Rows per batch, at most.
     pub batch_rows: usize,
     pub context: StatementContext,
@@ -203,9 +205,20 @@ pub struct SourceMetrics {
     queries: AtomicU64,
     rows: AtomicU64,
     bytes: AtomicU64,
+    notes: Mutex<BTreeSet<String>>,
 }
 
 impl SourceMetrics {
+    /// Something about how the source was read that whoever reads the plan should know, said once.
+    pub fn note(&self, note: impl Into<String>) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).insert(note.into());
+    }
+
+    /// What was noted.
+    pub fn notes(&self) -> Vec<String> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
     /// One more query was sent.
     pub fn add_query(&self) {
         self.queries.fetch_add(1, Ordering::Relaxed);

@@ -13,6 +13,7 @@ pub mod capabilities;
 pub mod catalog;
 mod check;
 pub mod connector;
+mod costs;
 mod error;
 pub mod expr;
 pub mod options;
@@ -25,9 +26,10 @@ pub use capabilities::{Capabilities, Operation, Support, TypeClass};
 pub use catalog::{ColumnInfo, ForeignKey, IndexInfo, SchemaInfo, TableInfo, TableKind, TableSummary, TextSemantics};
 pub use check::check_plan;
 pub use connector::{
-    BatchStream, Connector, ConnectorFactory, Health, Keys, NativeRequest, NativeResult, OpenRequest, Partition,
-    Privileges, RemoteId, SourceMetrics, StatementContext,
+    BatchStream, Connector, ConnectorFactory, Health, Keys, NativeRequest, NativeResult, OpenRequest, Privileges,
+    RemoteId, SourceMetrics, StatementContext, Workers,
 };
+pub use costs::Costs;
 pub use error::{Error, Result};
 pub use expr::{Expr, Function, Literal};
 pub use options::{ConnectionConfig, OptionKind, OptionSpec, Options, Prefer};

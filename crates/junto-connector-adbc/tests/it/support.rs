@@ -13,8 +13,8 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::StreamExt;
 use junto_connector::options::{ConnectionConfig, Prefer};
 use junto_connector::{
-    BatchStream, Connector, ConnectorFactory, Error, Expr, Keys, NativeRequest, OpenRequest, Partition, Reaper,
-    Relation, RemotePlan, Result, ScanColumn, StatementContext, TableInfo,
+    BatchStream, Connector, ConnectorFactory, Error, Expr, Keys, NativeRequest, OpenRequest, Reaper, Relation,
+    RemotePlan, Result, ScanColumn, StatementContext, TableInfo,
 };
 use junto_connector_adbc::DuckDbFactory;
 use junto_types::{Alias, ConnectionId};
@@ -111,13 +111,7 @@ pub(crate) fn filter(input: Relation, predicate: Expr) -> Relation {
 }
 
 pub(crate) fn request(root: Relation, keys: Option<Keys>) -> OpenRequest {
-    OpenRequest {
-        plan: Arc::new(RemotePlan { root }),
-        keys,
-        partition: Partition::whole(),
-        batch_rows: 8192,
-        context: StatementContext::new(None),
-    }
+    OpenRequest { plan: Arc::new(RemotePlan { root }), keys, batch_rows: 8192, context: StatementContext::new(None) }
 }
 
 pub(crate) fn native_request(sql: &str, read_only: bool) -> NativeRequest {

@@ -13,8 +13,8 @@ use datafusion::parquet::file::properties::WriterProperties;
 use futures::StreamExt;
 use junto_connector::options::{ConnectionConfig, Prefer};
 use junto_connector::{
-    BatchStream, Connector, ConnectorFactory, Error, Expr, Keys, NativeRequest, OpenRequest, Partition, Reaper,
-    Relation, RemotePlan, Result, ScanColumn, StatementContext, TableInfo,
+    BatchStream, Connector, ConnectorFactory, Error, Expr, Keys, NativeRequest, OpenRequest, Reaper, Relation,
+    RemotePlan, Result, ScanColumn, StatementContext, TableInfo,
 };
 use junto_connector_files::FilesFactory;
 use junto_types::{Alias, ConnectionId};
@@ -93,13 +93,7 @@ pub(crate) fn filter(input: Relation, predicate: Expr) -> Relation {
 }
 
 pub(crate) fn request(root: Relation, keys: Option<Keys>) -> OpenRequest {
-    OpenRequest {
-        plan: Arc::new(RemotePlan { root }),
-        keys,
-        partition: Partition::whole(),
-        batch_rows: 8192,
-        context: StatementContext::new(None),
-    }
+    OpenRequest { plan: Arc::new(RemotePlan { root }), keys, batch_rows: 8192, context: StatementContext::new(None) }
 }
 
 pub(crate) async fn collect(mut stream: BatchStream) -> Result<Vec<RecordBatch>> {

@@ -8,8 +8,8 @@ use arrow_array::RecordBatch;
 use futures::TryStreamExt;
 use junto_connector::plan::Relation;
 use junto_connector::{
-    ConnectionConfig, Connector, ConnectorFactory, Expr, Keys, NativeRequest, OpenRequest, Partition, Prefer, Reaper,
-    RemotePlan, Result, ScanColumn, StatementContext, TableInfo,
+    ConnectionConfig, Connector, ConnectorFactory, Expr, Keys, NativeRequest, OpenRequest, Prefer, Reaper, RemotePlan,
+    Result, ScanColumn, StatementContext, TableInfo,
 };
 use junto_connector_mysql::MySqlFactory;
 use junto_testkit::mariadb::Server;
@@ -57,13 +57,7 @@ pub(crate) fn filtered(input: Relation, predicate: Expr) -> Relation {
 
 /// A request for a plan.
 pub(crate) fn request(root: Relation, keys: Option<Keys>) -> OpenRequest {
-    OpenRequest {
-        plan: Arc::new(RemotePlan { root }),
-        keys,
-        partition: Partition::whole(),
-        batch_rows: 1000,
-        context: StatementContext::new(None),
-    }
+    OpenRequest { plan: Arc::new(RemotePlan { root }), keys, batch_rows: 1000, context: StatementContext::new(None) }
 }
 
 /// All batches of a plan.

@@ -17,8 +17,8 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt;
 use junto_connector::plan::Relation;
 use junto_connector::{
-    ColumnInfo, ConnectionConfig, Connector, ConnectorFactory, Error, Keys, NativeRequest, OpenRequest, Partition,
-    Prefer, Reaper, RemotePlan, Result, ScanColumn, StatementContext, TableInfo,
+    ColumnInfo, ConnectionConfig, Connector, ConnectorFactory, Error, Keys, NativeRequest, OpenRequest, Prefer, Reaper,
+    RemotePlan, Result, ScanColumn, StatementContext, TableInfo,
 };
 use junto_connector_postgres::PostgresFactory;
 use junto_testkit::postgres::Server;
@@ -68,7 +68,6 @@ fn request(root: Relation, keys: Option<Keys>) -> OpenRequest {
     OpenRequest {
         plan: Arc::new(RemotePlan { root }),
         keys,
-        partition: Partition::whole(),
         batch_rows: 8192,
         context: StatementContext::new(Some(Instant::now() + Duration::from_secs(30))),
     }

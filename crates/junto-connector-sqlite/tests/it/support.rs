@@ -7,8 +7,8 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::StreamExt;
 use junto_connector::plan::Relation;
 use junto_connector::{
-    ConnectionConfig, Connector, ConnectorFactory, NativeRequest, OpenRequest, Partition, Prefer, Reaper, RemotePlan,
-    Result, ScanColumn, StatementContext, TableInfo,
+    ConnectionConfig, Connector, ConnectorFactory, NativeRequest, OpenRequest, Prefer, Reaper, RemotePlan, Result,
+    ScanColumn, StatementContext, TableInfo,
 };
 use junto_connector_sqlite::SqliteFactory;
 use junto_testkit::sqlite::File;
@@ -48,13 +48,7 @@ pub(crate) fn scan(info: &TableInfo) -> Relation {
 }
 
 pub(crate) fn request(root: Relation, batch_rows: usize) -> OpenRequest {
-    OpenRequest {
-        plan: Arc::new(RemotePlan { root }),
-        keys: None,
-        partition: Partition::whole(),
-        batch_rows,
-        context: StatementContext::new(None),
-    }
+    OpenRequest { plan: Arc::new(RemotePlan { root }), keys: None, batch_rows, context: StatementContext::new(None) }
 }
 
 pub(crate) async fn collect(connector: &dyn Connector, request: OpenRequest) -> Result<Vec<RecordBatch>> {

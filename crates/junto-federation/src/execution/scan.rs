@@ -19,7 +19,7 @@ use datafusion::physical_plan::{
     StatisticsArgs,
 };
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use junto_connector::{BatchStream, Connector, Keys, OpenRequest, Partition, RemotePlan};
+use junto_connector::{BatchStream, Connector, Keys, OpenRequest, RemotePlan};
 use junto_types::Alias;
 
 use super::{SourceFailure, StatementSources};
@@ -144,13 +144,7 @@ impl RemoteScanExec {
             return Err(DataFusionError::Internal(format!("@{} is not part of the statement", self.connection)));
         };
         let connector = Arc::clone(connector);
-        let request = OpenRequest {
-            plan: Arc::clone(&self.plan),
-            keys: None,
-            partition: Partition::whole(),
-            batch_rows,
-            context,
-        };
+        let request = OpenRequest { plan: Arc::clone(&self.plan), keys: None, batch_rows, context };
         let Some(keys) = self.chosen_keys().await? else {
             return open(connector, request).await.map_err(|error| SourceFailure::wrap(&self.connection, error));
         };

@@ -1,16 +1,18 @@
-//! Cancellation, deadlines, partitions, health, privileges and the native path.
+//! Cancellation, deadlines, parallel reads, health, privileges and the native path.
 
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
-use junto_connector::{Error, NativeRequest, OpenRequest, StatementContext};
+use arrow_schema::DataType;
+use futures::{StreamExt, TryStreamExt};
+use junto_connector::expr::{Aggregate, AggregateFunction};
+use junto_connector::plan::{AggregateOutput, Relation};
+use junto_connector::{Error, NativeRequest, OpenRequest, RemotePlan, StatementContext, TableInfo, Workers};
 
 use super::catalog::Tables;
 use super::plans::{plan, scan_all};
-use super::relation::Table;
 use super::report::Report;
 use super::subject::{NativeProbe, Subject};
-use super::value::{Row, rows_of};
+use super::value::{Row, Value, rows_of};
 use super::verify::multiset;
 
 /// The contract's limit for stopping work on a source.
@@ -18,7 +20,9 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(2);
 
 pub(crate) async fn check(subject: &Subject, tables: &Tables, report: &mut Report) {
     health(subject, report).await;
-    partitions(subject, tables.widest(), report).await;
+    for table in [Some(&tables.widest().info), tables.many.as_ref()].into_iter().flatten() {
+        parallel(subject, table, report).await;
+    }
     statistics(subject, tables, report).await;
     if let Some(many) = &tables.many {
         let whole = plan(scan_all(many));
@@ -42,28 +46,63 @@ async fn health(subject: &Subject, report: &mut Report) {
     report.require(!id.contains("Secret-"), "remote id", || format!("the password is in {id}"));
 }
 
-/// Partitions together deliver every row once.
-async fn partitions(subject: &Subject, table: &Table, report: &mut Report) {
-    const GROUP: &str = "partitions";
-    let whole = plan(scan_all(&table.info));
-    for target in [1, 2, 7] {
-        let partitions = match subject.connector.partitions(&whole, target).await {
-            Ok(partitions) => partitions,
-            Err(error) => return report.fail(GROUP, format!("{error:?}")),
-        };
-        report.require((1..=target).contains(&partitions.len()), GROUP, || {
-            format!("{} partitions where at most {target} were asked for", partitions.len())
-        });
-        let mut rows: Vec<Row> = Vec::new();
-        for partition in partitions {
-            match subject.batches(OpenRequest { partition, ..subject.request(&whole) }).await {
-                Ok(batches) => rows.extend(rows_of(&batches)),
-                Err(error) => report.fail(GROUP, format!("{error:?}")),
-            }
+/// The streams of a parallel read together deliver every row once, and parts of a count add up to it.
+async fn parallel(subject: &Subject, table: &TableInfo, report: &mut Report) {
+    const GROUP: &str = "parallel reads";
+    let whole = plan(scan_all(table));
+    let expected = match subject.rows(&whole).await {
+        Ok(rows) => rows,
+        Err(error) => return report.fail(GROUP, format!("{error:?}")),
+    };
+    for most in [1, 2, 7] {
+        match read_by(subject, &whole, Workers { most, groups_in_parts: false }).await {
+            Ok(rows) => report.require(multiset(&rows, false) == multiset(&expected, false), GROUP, || {
+                format!("{}: {} rows over {most} streams, {} over one", table.name, rows.len(), expected.len())
+            }),
+            Err(error) => report.fail(GROUP, format!("{}: {error:?}", table.name)),
         }
-        report.require(multiset(&rows, false) == multiset(&table.rows, false), GROUP, || {
-            format!("{} rows in {target} partitions, {} in one", rows.len(), table.rows.len())
-        });
+    }
+    let capabilities = subject.connector.capabilities();
+    if !capabilities.aggregates.contains(&AggregateFunction::CountRows) {
+        return;
+    }
+    let counted = plan(counting(whole.root));
+    for groups_in_parts in [false, true] {
+        match read_by(subject, &counted, Workers { most: 3, groups_in_parts }).await {
+            Ok(counts) => {
+                let total: i128 = counts.iter().flatten().map(as_integer).sum();
+                let right = total == expected.len() as i128 && (groups_in_parts || counts.len() == 1);
+                report.require(right, GROUP, || format!("{}: {total} rows counted by {}", table.name, counts.len()));
+            }
+            Err(error) => report.fail(GROUP, format!("{}: {error:?}", table.name)),
+        }
+    }
+}
+
+/// The rows of all streams, read at the same time.
+async fn read_by(subject: &Subject, plan: &RemotePlan, workers: Workers) -> Result<Vec<Row>, Error> {
+    let streams = subject.connector.open_parallel(subject.request(plan), workers).await?;
+    if streams.is_empty() || streams.len() > workers.most {
+        return Err(Error::internal(format!(
+            "{} streams where at most {} were asked for",
+            streams.len(),
+            workers.most
+        )));
+    }
+    let batches: Vec<_> = futures::stream::select_all(streams).try_collect().await?;
+    Ok(rows_of(&batches))
+}
+
+fn counting(input: Relation) -> Relation {
+    let aggregate = Aggregate { function: AggregateFunction::CountRows, argument: None, distinct: false, filter: None };
+    let count = AggregateOutput { name: "n".into(), aggregate, data_type: DataType::Int64, nullable: false };
+    Relation::Aggregate { input: Box::new(input), groups: Vec::new(), aggregates: vec![count] }
+}
+
+fn as_integer(value: &Value) -> i128 {
+    match value {
+        Value::Int(value) => *value,
+        _ => 0,
     }
 }
 

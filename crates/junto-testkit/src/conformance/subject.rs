@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use futures::StreamExt;
-use junto_connector::{
-    Connector, Error, Keys, OpenRequest, Partition, RemotePlan, Result, StatementContext, check_plan,
-};
+use junto_connector::{Connector, Error, Keys, OpenRequest, RemotePlan, Result, StatementContext, check_plan};
 
 use super::dataset::Dialect;
 use super::value::{Row, rows_of};
@@ -70,13 +68,7 @@ impl Subject {
 
     /// A request for everything the plan delivers.
     pub(crate) fn request(&self, plan: &RemotePlan) -> OpenRequest {
-        OpenRequest {
-            plan: Arc::new(plan.clone()),
-            keys: None,
-            partition: Partition::whole(),
-            batch_rows: 8192,
-            context: StatementContext::new(None),
-        }
+        OpenRequest { plan: Arc::new(plan.clone()), keys: None, batch_rows: 8192, context: StatementContext::new(None) }
     }
 
     /// All batches of a request, each checked against the plan's schema and the requested size.

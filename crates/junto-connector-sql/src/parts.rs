@@ -1,0 +1,108 @@
+//! Reading one plan in parts: which plans can be, and the queue of parts that several connections share.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use junto_connector::plan::{AggregateOutput, JoinKind, Relation};
+use junto_connector::{RemotePlan, Workers};
+use junto_types::TableName;
+
+/// The table of which parts may be read one by one, so that the rows of all parts together are the plan's rows.
+///
+/// It is the first table of the plan. None where an operator looks at rows of several parts at once: an order, a limit,
+/// DISTINCT, an aggregate that is not at the root or may not be delivered in parts, an outer join that keeps the rows of
+/// its other side.
+pub fn first_table(plan: &RemotePlan, workers: Workers) -> Option<&TableName> {
+    match &plan.root {
+        Relation::Aggregate { input, aggregates, .. } if workers.groups_in_parts && mergeable(aggregates) => {
+            row_by_row(input)
+        }
+        root => row_by_row(root),
+    }
+}
+
+fn mergeable(aggregates: &[AggregateOutput]) -> bool {
+    aggregates.iter().all(|output| !output.aggregate.distinct)
+}
+
+fn row_by_row(relation: &Relation) -> Option<&TableName> {
+    match relation {
+        Relation::Scan { table, .. } => Some(table),
+        Relation::Filter { input, .. } | Relation::Project { input, .. } => row_by_row(input),
+        Relation::Join { left, kind, .. } => match kind {
+            JoinKind::Inner | JoinKind::Left | JoinKind::LeftSemi | JoinKind::LeftAnti => row_by_row(left),
+            JoinKind::Right | JoinKind::Full => None,
+        },
+        _ => None,
+    }
+}
+
+/// Parts that are still to be read. Whoever is free takes the next one, so that parts of unequal size do no harm.
+#[derive(Debug)]
+pub struct PartQueue<T> {
+    waiting: Mutex<VecDeque<T>>,
+}
+
+impl<T> PartQueue<T> {
+    /// A queue of these parts, first to last.
+    pub fn new(parts: impl IntoIterator<Item = T>) -> Self {
+        Self { waiting: Mutex::new(parts.into_iter().collect()) }
+    }
+
+    /// The next part, for whoever asks first.
+    pub fn take(&self) -> Option<T> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// Parts nobody has taken yet.
+    pub fn len(&self) -> usize {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether every part was taken.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Cuts the integers from `low` to `high` into at most `parts` ranges of equal width, as half-open pairs; the first has
+/// no lower and the last no upper bound, so that values beyond the two (added since they were read) are covered too.
+pub fn ranges(low: i64, high: i64, parts: usize) -> Vec<(Option<i64>, Option<i64>)> {
+    let (low, high) = (i128::from(low), i128::from(high).max(i128::from(low)));
+    let parts = (parts.max(1) as i128).min(high - low + 1);
+    let bound = |part: i128| i64::try_from(low + (high - low + 1) * part / parts).ok();
+    (0..parts)
+        .map(|part| {
+            let from = if part == 0 { None } else { bound(part) };
+            let to = if part == parts - 1 { None } else { bound(part + 1) };
+            (from, to)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_meet_and_cover_everything() {
+        for (low, high, parts) in [(0, 9, 3), (-5, 5, 4), (i64::MIN, i64::MAX, 7), (3, 3, 8), (9, 1, 2)] {
+            let ranges = ranges(low, high, parts);
+            assert!(!ranges.is_empty() && ranges.len() <= parts);
+            assert_eq!(ranges[0].0, None);
+            assert_eq!(ranges[ranges.len() - 1].1, None);
+            for pair in ranges.windows(2) {
+                assert_eq!(pair[0].1, pair[1].0);
+                assert!(pair[0].1.is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn every_part_is_taken_once() {
+        let queue = PartQueue::new(0..3);
+        assert_eq!((queue.take(), queue.take(), queue.len()), (Some(0), Some(1), 1));
+        assert_eq!((queue.take(), queue.take()), (Some(2), None));
+        assert!(queue.is_empty());
+    }
+}

@@ -1,0 +1,59 @@
+//! What work costs on a source, so that the planner can weigh pushing an operator against moving rows.
+
+use serde::{Deserialize, Serialize};
+
+/// Time that one core of the *source* spends, in microseconds. Constants of each connector, calibrated by its bench
+/// (`bench/calibrate.py` prints them); never learned while running, so that a plan is repeatable.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Costs {
+    /// From sending a query to its first row, beyond the work itself.
+    pub query: f64,
+    /// Reading a row of a table, in the order the table is stored.
+    pub scanned_row: f64,
+    /// Sending a row, beyond its values.
+    pub sent_row: f64,
+    /// Sending a value of fixed size: an integer, a date.
+    pub sent_value: f64,
+    /// Sending a decimal or a text, beyond a value of fixed size.
+    pub sent_wide_value: f64,
+    /// Comparing a number or date with another.
+    pub condition: f64,
+    /// Comparing a text, and any condition that calls a function.
+    pub text_condition: f64,
+    /// A pattern (LIKE) over a text.
+    pub pattern: f64,
+    /// Finding the group of a row.
+    pub grouped_row: f64,
+    /// Adding a value to an aggregate.
+    pub aggregated_value: f64,
+    /// Computing one operator of a decimal expression.
+    pub computed_value: f64,
+    /// Looking up a row of the other side of a join, by a hash table or an index.
+    pub joined_row: f64,
+    /// Looking up one key of a keyed read in an index.
+    pub key: f64,
+    /// Cores that one query may use by itself.
+    pub cores: f64,
+}
+
+impl Default for Costs {
+    /// A middling row store on the network.
+    fn default() -> Self {
+        Self {
+            query: 1_000.0,
+            scanned_row: 0.1,
+            sent_row: 0.1,
+            sent_value: 0.03,
+            sent_wide_value: 0.03,
+            condition: 0.03,
+            text_condition: 0.1,
+            pattern: 0.3,
+            grouped_row: 0.1,
+            aggregated_value: 0.05,
+            computed_value: 0.05,
+            joined_row: 0.3,
+            key: 4.0,
+            cores: 1.0,
+        }
+    }
+}
