@@ -1,0 +1,1 @@
+"""The comparison of Junto with other federated engines. `README.md` beside this package says how to run it."""
