@@ -17,6 +17,7 @@ from .compare import Comparison, Contestant, compare
 from .contestants.junto import Junto
 from .contestants.remote import RemotePeer
 from .home import Home
+from .load import versions
 from .native import measure_native
 from .progress import say
 from .queries import all_queries, chosen, read_placement
@@ -51,7 +52,7 @@ def measure(arguments: Namespace, placements: list[tuple[str, dict[str, str]]], 
         date=datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
         command=shlex.join(["./dev", "bench", *without_servers(sys.argv[1:])]),
         machine=machine.describe(),
-        versions={"tree": machine.revision()},
+        versions={"tree": machine.revision(), **versions(sources.pg, sources.my)},
         scale=f"{arguments.scale:g}",
         runs=arguments.runs,
         memory_limit=arguments.memory_limit,
@@ -61,8 +62,8 @@ def measure(arguments: Namespace, placements: list[tuple[str, dict[str, str]]], 
     )
     if not arguments.native_only:
         with ExitStack() as stack:
-            report.comparisons, versions = compare_all(arguments, placements, sources, names, junto, stack)
-        report.versions.update(versions)
+            report.comparisons, engines = compare_all(arguments, placements, sources, names, junto, stack)
+        report.versions.update(engines)
     if "junto" in names and not arguments.no_native:
         say("")
         report.native = measure_native(junto, sources)

@@ -56,6 +56,15 @@ def load_mariadb(server: Server, duck: Path) -> None:
             cursor.execute(f"create table {MARK} (at timestamp)")
 
 
+def versions(pg: Server, my: Server) -> dict[str, str]:
+    """What the servers call themselves."""
+    with psycopg.connect(pg.url("postgres")) as connection:
+        postgres = connection.execute("show server_version").fetchone()[0]
+    with mariadb_connection(my) as connection, connection.cursor() as cursor:
+        cursor.execute("select version()")
+        return {"PostgreSQL": postgres, "MariaDB": cursor.fetchone()[0]}
+
+
 def mariadb_connection(server: Server) -> pymysql.Connection:
     return pymysql.connect(
         host=server.host, port=server.port, user=server.user, password=server.password, database=server.database,

@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ..sources import Sources
 
 PACKAGES = Path(__file__).parent.parent.parent
 START_SECONDS = 120
+END_SECONDS = 5
 
 
 class RemotePeer:
@@ -46,21 +48,27 @@ class RemotePeer:
         return Measurement(Status.RIGHT, reply["seconds"], Digest(**reply["digest"]))
 
     def close(self) -> None:
-        """Ends the process."""
+        """Ends the process: it ends by itself, and cleans up, when no more requests can come."""
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            try:
+                self._process.communicate(timeout=END_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.communicate()
             self._process = None
 
     def _start(self) -> None:
         environment = {**os.environ, "PYTHONPATH": str(PACKAGES)}
+        # A file, not a pipe: nobody reads what the peer says until it fails.
+        self._messages = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._messages, text=True, env=environment
         )
         reply = self._receive(START_SECONDS)
         if reply is None:
-            self._process.kill()
-            raise SystemExit(f"{self.name} did not start: {self._process.communicate()[1][-1000:]}")
+            self.close()
+            self._messages.seek(0)
+            raise SystemExit(f"{self.name} did not start: {self._messages.read()[-1000:]}")
         self.version: str = reply["version"]
 
     def _send(self, request: dict[str, Any]) -> None:
