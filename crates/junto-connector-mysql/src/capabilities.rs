@@ -79,6 +79,7 @@ pub(crate) fn declared(max_statement_bytes: usize) -> Capabilities {
         max_per_query: MAX_KEYS,
         composite: true,
     });
+    capabilities.parallel = true;
     capabilities.max_statement_bytes = max_statement_bytes;
     capabilities
 }

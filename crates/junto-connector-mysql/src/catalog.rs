@@ -16,6 +16,14 @@ use crate::types::{DeclaredType, read_type};
 const INTERNAL: &str = "'information_schema', 'mysql', 'performance_schema', 'sys'";
 type Row = Vec<Option<String>>;
 
+/// A table, and what only this connector asks about it.
+#[derive(Debug)]
+pub(crate) struct Described {
+    pub(crate) info: TableInfo,
+    /// The storage engine; empty for views.
+    pub(crate) engine: String,
+}
+
 /// Schemas the login may see.
 pub(crate) async fn schemas(pool: &Arc<Pool>) -> Result<Vec<SchemaInfo>> {
     let sql = format!(
@@ -62,7 +70,7 @@ pub(crate) async fn tables(pool: &Arc<Pool>, schema: Option<&str>) -> Result<Vec
 ///
 /// # Errors
 /// [`Error::TableNotFound`] or [`Error::SchemaNotFound`], with the nearest name.
-pub(crate) async fn table(pool: &Arc<Pool>, schema: Option<&str>, table: &str) -> Result<TableInfo> {
+pub(crate) async fn table(pool: &Arc<Pool>, schema: Option<&str>, table: &str) -> Result<Described> {
     let schema = schema.or(pool.settings().database.as_deref()).ok_or_else(|| Error::InvalidOption {
         option: "database".into(),
         reason: "is needed to find a table whose schema is not named".into(),
@@ -102,7 +110,7 @@ async fn spelled(pool: &Arc<Pool>, schema: &str, table: &str) -> Result<(String,
 }
 
 /// Everything about a table of exactly this name, in one round trip: lines of four kinds, told apart by the first field.
-async fn described(pool: &Arc<Pool>, schema: &str, table: &str) -> Result<Option<TableInfo>> {
+async fn described(pool: &Arc<Pool>, schema: &str, table: &str) -> Result<Option<Described>> {
     let lines = pool.ask(&question(schema, table), &format!("{schema}.{table}")).await?;
     let of = |mark: &str| lines.iter().filter(|line| text(line, 0) == mark).collect::<Vec<_>>();
     let tables = of("table");
@@ -123,7 +131,7 @@ async fn described(pool: &Arc<Pool>, schema: &str, table: &str) -> Result<Option
         .filter(|(index, _)| index.columns.iter().all(is_required))
         .map(|(index, _)| index.columns.clone())
         .collect();
-    Ok(Some(TableInfo {
+    let info = TableInfo {
         kind,
         comment: comment(line, 6, kind),
         row_estimate: number(line, 7),
@@ -134,7 +142,8 @@ async fn described(pool: &Arc<Pool>, schema: &str, table: &str) -> Result<Option
         partitions: Vec::new(),
         columns,
         name,
-    }))
+    };
+    Ok(Some(Described { info, engine: text(line, 4) }))
 }
 
 /// Fields are cast to text so that the parts of the union agree in type and collation on every server.

@@ -9,11 +9,12 @@ use junto_connector::plan::RelationColumn;
 use junto_connector::{
     BatchStream, Capabilities, ConnectionConfig, Connector, ConnectorFactory, Expr, Health, NativeRequest,
     NativeResult, OpenRequest, OptionSpec, Options, Privileges, Reaper, RemoteId, RemotePlan, Result, SchemaInfo,
-    Support, TableInfo, TableStatistics, TableSummary, TextSemantics, TypeClass, check_plan,
+    Support, TableInfo, TableStatistics, TableSummary, TextSemantics, TypeClass, Workers, check_plan,
 };
 use junto_connector_sql::KeyValues;
 use junto_types::TableName;
 
+use crate::known::KnownTables;
 use crate::pool::{Pool, Session};
 use crate::settings::{OPTIONS, Settings};
 use crate::{DRIVER, capabilities, catalog, native, scan, statistics};
@@ -60,7 +61,8 @@ impl ConnectorFactory for MySqlFactory {
         let packet = answer.into_iter().flatten().next().flatten().and_then(|bytes| bytes.parse::<usize>().ok());
         let max_statement_bytes = packet.unwrap_or(DEFAULT_PACKET).saturating_sub(PACKET_MARGIN).min(MAX_STATEMENT);
         let capabilities = capabilities::declared(max_statement_bytes);
-        Ok(Arc::new(MySqlConnector { pool, remote_id, capabilities, version, is_mariadb }))
+        let known = KnownTables::default();
+        Ok(Arc::new(MySqlConnector { pool, remote_id, capabilities, version, is_mariadb, known }))
     }
 }
 
@@ -72,6 +74,7 @@ struct MySqlConnector {
     capabilities: Capabilities,
     version: String,
     is_mariadb: bool,
+    known: KnownTables,
 }
 
 #[async_trait]
@@ -111,7 +114,9 @@ impl Connector for MySqlConnector {
     }
 
     async fn table(&self, schema: Option<&str>, table: &str) -> Result<TableInfo> {
-        catalog::table(&self.pool, schema, table).await
+        let described = catalog::table(&self.pool, schema, table).await?;
+        self.known.remember(&described);
+        Ok(described.info)
     }
 
     async fn statistics(&self, table: &TableName) -> Result<TableStatistics> {
@@ -127,6 +132,11 @@ impl Connector for MySqlConnector {
     async fn open(&self, request: OpenRequest) -> Result<BatchStream> {
         check_plan(self, &request.plan)?;
         scan::open(&self.pool, request, self.capabilities.max_statement_bytes).await
+    }
+
+    async fn open_parallel(&self, request: OpenRequest, workers: Workers) -> Result<Vec<BatchStream>> {
+        check_plan(self, &request.plan)?;
+        scan::open_parallel(&self.pool, &self.known, request, workers, self.capabilities.max_statement_bytes).await
     }
 
     async fn native(&self, request: NativeRequest) -> Result<NativeResult> {

@@ -35,6 +35,8 @@ pub(crate) struct MySqlDialect {
     guard: ZeroDateGuard,
     /// Text columns are read as bytes: servers refuse a union of several collations.
     unifies_text: bool,
+    /// Keys find the rows with their bytes only, not all that the collation takes for equal.
+    exact_keys: bool,
 }
 
 impl MySqlDialect {
@@ -49,12 +51,17 @@ impl MySqlDialect {
         } else {
             ZeroDateGuard::Values
         };
-        Self { guard, unifies_text: has_union(&plan.root) }
+        Self { guard, unifies_text: has_union(&plan.root), exact_keys: false }
     }
 
     /// The dialect for single expressions.
     pub(crate) fn plain() -> Self {
-        Self { guard: ZeroDateGuard::Off, unifies_text: false }
+        Self { guard: ZeroDateGuard::Off, unifies_text: false, exact_keys: false }
+    }
+
+    /// The dialect for one of several lists of keys: a row must not be found by two.
+    pub(crate) fn with_exact_keys(self) -> Self {
+        Self { exact_keys: true, ..self }
     }
 
     /// Conditions that hold unless one of the operands is a raw date with a zero in it. No literal is one.
@@ -328,9 +335,21 @@ impl Dialect for MySqlDialect {
         standard::limit(skip, Some(fetch.unwrap_or(u64::MAX)))
     }
 
-    /// Keys under the column's own collation, so that its index is used: more rows than asked for at most. Of several
-    /// columns, the first is tested by itself too, because servers use no index for rows of values.
+    /// Keys under the column's own collation, so that its index is used: more rows than asked for at most.
     fn key_predicate(&self, columns: &[Operand], keys: KeyValues<'_>) -> Result<String> {
+        let found = self.found_by_index(columns, keys)?;
+        let bytes: Vec<Operand> = columns.iter().map(as_bytes).collect();
+        if !self.exact_keys || bytes.iter().zip(columns).all(|(bytes, column)| bytes.sql == column.sql) {
+            return Ok(found);
+        }
+        Ok(format!("({found}) AND ({})", standard::key_predicate(self, &bytes, keys)?))
+    }
+}
+
+impl MySqlDialect {
+    /// A condition on key columns that their indexes serve. Of several columns, the first is tested by itself too,
+    /// because servers use no index for rows of values.
+    fn found_by_index(&self, columns: &[Operand], keys: KeyValues<'_>) -> Result<String> {
         let predicate = standard::key_predicate(self, columns, keys)?;
         let KeyValues::Values(values) = keys else { return Ok(predicate) };
         if columns.iter().any(|column| is_text(column) && !can_hold(column, &predicate)) {

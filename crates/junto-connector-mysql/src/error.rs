@@ -37,8 +37,8 @@ pub(crate) fn statement_error(failure: Failure, origin: Origin<'_>) -> Error {
         Failure::Local(error) => return error,
     };
     match (code, origin) {
-        // No such table, column, database or view content.
-        (1146 | 1054 | 1049 | 1051 | 1356 | 1932, Origin::Generated { table }) => {
+        // No such table, column, database or view content; a table that changed its form since a snapshot was taken.
+        (1146 | 1054 | 1049 | 1051 | 1356 | 1412 | 1932, Origin::Generated { table }) => {
             Error::StaleCatalog { table: table.into(), reason: message }
         }
         (1044 | 1045 | 1142 | 1143 | 1227 | 1370, _) => Error::PermissionDenied { reason: message },

@@ -10,6 +10,7 @@ mod decode;
 mod dialect;
 mod error;
 mod gate;
+mod known;
 mod native;
 mod pool;
 mod scan;

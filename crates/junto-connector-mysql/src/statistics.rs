@@ -56,12 +56,13 @@ async fn add_persistent(pool: &Arc<Pool>, schema: &str, table: &TableName, stati
     if lines.is_empty() {
         return;
     }
-    let Ok(info) = catalog::table(pool, Some(schema), &table.table).await else { return };
+    let Ok(described) = catalog::table(pool, Some(schema), &table.table).await else { return };
     let rows = statistics.rows;
     for line in lines {
         let value = |at: usize| line.get(at)?.as_deref();
         let real = |at: usize| value(at)?.parse::<f64>().ok();
-        let Some(described) = info.columns.iter().find(|column| Some(column.name.as_str()) == value(0)) else {
+        let Some(described) = described.info.columns.iter().find(|column| Some(column.name.as_str()) == value(0))
+        else {
             continue;
         };
         let column = column(&mut statistics.columns, &described.name);

@@ -15,7 +15,7 @@ const MANY: &str = "create table many (id bigint primary key, note varchar(200))
     insert into many select seq, repeat('x', 200) from seq_1_to_200000";
 
 /// Whether the server still works on a statement with this id.
-fn is_running(server: &Server, tag: &str) -> bool {
+pub(crate) fn is_running(server: &Server, tag: &str) -> bool {
     let sql = format!(
         "select 1 from information_schema.processlist where info like '%{tag}%' and info not like '%processlist%'"
     );
@@ -23,7 +23,7 @@ fn is_running(server: &Server, tag: &str) -> bool {
 }
 
 /// Waits until the statement is gone, as long as it may take.
-fn assert_gone(server: &Server, tag: &str) {
+pub(crate) fn assert_gone(server: &Server, tag: &str) {
     let limit = Instant::now() + Duration::from_secs(2);
     while is_running(server, tag) {
         assert!(Instant::now() < limit, "the statement still runs after two seconds");

@@ -4,6 +4,7 @@ mod conformance;
 mod faults;
 mod login;
 mod native;
+mod parallel;
 mod support;
 mod text;
 mod types;

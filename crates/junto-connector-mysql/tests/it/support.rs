@@ -15,8 +15,13 @@ use junto_connector_mysql::MySqlFactory;
 use junto_testkit::mariadb::Server;
 use junto_types::{Alias, ConnectionId};
 
-/// A connector for a URL, with options added to it.
+/// A connector for a URL, with at most four connections.
 pub(crate) async fn connect_url(url: &str) -> Result<Arc<dyn Connector>> {
+    connect_with(url, 4).await
+}
+
+/// A connector for a URL, with at most so many connections.
+pub(crate) async fn connect_with(url: &str, max_connections: usize) -> Result<Arc<dyn Connector>> {
     let config = ConnectionConfig {
         id: ConnectionId::random(),
         name: "test".into(),
@@ -24,7 +29,7 @@ pub(crate) async fn connect_url(url: &str) -> Result<Arc<dyn Connector>> {
         driver: "mysql".into(),
         options: MySqlFactory.parse_url(url)?,
         prefer: Prefer::Fastest,
-        max_connections: 4,
+        max_connections,
     };
     MySqlFactory.connect(config, Reaper::start()).await
 }

@@ -1,4 +1,9 @@
-//! Warm connections, and what happens to one whose statement was not read to its end.
+//! Warm connections, at most as many as the source may have.
+//!
+//! [`Pool`] lends them out, [`lease`] takes care of one in use, [`session`] pins what a session means.
+
+mod lease;
+mod session;
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -10,19 +15,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::decode::RowFormat;
 use crate::error::{Origin, before_deadline, statement_error};
 use crate::settings::Settings;
-use crate::wire::{Answer, Connection, Failure, RowPacket};
+use crate::wire::{Answer, Connection, Cursor, Failure, RowPacket};
+
+pub(crate) use lease::Lease;
+pub(crate) use session::Session;
+use session::{Product, session_statement};
 
 /// Time for a question to the server's catalog.
 const QUESTION_LIMIT: Duration = Duration::from_secs(30);
-
-/// What a session is set up for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Session {
-    /// Junto's own statements: pinned to one spelling, read-only.
-    Generated,
-    /// The user's statements: the server's own dialect.
-    Native { read_only: bool },
-}
 
 /// Connections of one source.
 #[derive(Debug)]
@@ -42,14 +42,12 @@ struct Idle {
     connection: Connection,
 }
 
-/// A connection in use. Dropped while a statement runs, it kills the statement on the server.
-#[derive(Debug)]
-pub(crate) struct Lease {
-    pool: Arc<Pool>,
-    idle: Option<Idle>,
-    /// It waited in the pool, so the server may have closed it since.
-    was_idle: bool,
-    permit: Option<OwnedSemaphorePermit>,
+/// Rows of a small answer, as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TextRows {
+    /// Names of the columns.
+    pub(crate) columns: Vec<String>,
+    pub(crate) rows: Vec<Vec<Option<String>>>,
 }
 
 impl Pool {
@@ -76,6 +74,18 @@ impl Pool {
     /// [`Error::TooManyConnections`] when all stay in use for the time of the option `connect_timeout`.
     pub(crate) async fn lease(self: &Arc<Self>, session: Session) -> Result<Lease> {
         let permit = self.permit().await?;
+        self.lease_with(permit, session).await
+    }
+
+    /// As [`Self::lease`], without waiting: none when all connections are in use.
+    pub(crate) async fn lease_if_free(self: &Arc<Self>, session: Session) -> Result<Option<Lease>> {
+        match Arc::clone(&self.permits).try_acquire_owned() {
+            Ok(permit) => self.lease_with(permit, session).await.map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn lease_with(self: &Arc<Self>, permit: OwnedSemaphorePermit, session: Session) -> Result<Lease> {
         let waiting = self.take_idle(session);
         let was_idle = waiting.is_some();
         let idle = if let Some(idle) = waiting {
@@ -84,11 +94,28 @@ impl Pool {
             self.make_room();
             self.open(session).await?
         };
-        let mut lease = Lease { pool: Arc::clone(self), idle: Some(idle), was_idle, permit: Some(permit) };
+        let permit = Some(permit);
+        let mut lease = Lease { pool: Arc::clone(self), idle: Some(idle), was_idle, permit, in_transaction: false };
         if was_idle && matches!(session, Session::Native { .. }) {
             lease.renew(session).await?;
         }
         Ok(lease)
+    }
+
+    /// A further connection for a read, in a snapshot of its own. None when all are in use or another cannot be had:
+    /// the read goes on without it.
+    pub(crate) async fn snapshot_if_free(self: &Arc<Self>, context: &StatementContext) -> Option<Lease> {
+        loop {
+            let leased = self.lease_if_free(Session::Generated).await;
+            let mut lease = leased.inspect_err(|error| tracing::debug!(%error, "a read goes on without")).ok()??;
+            match lease.begin_snapshot(context).await {
+                Ok(()) => return Some(lease),
+                Err(Failure::Local(Error::ConnectionLost { .. })) if lease.was_idle => {
+                    self.forget_idle();
+                }
+                Err(_) => return None,
+            }
+        }
     }
 
     /// Sends a statement in a session of this kind. A warm connection that turns out dead is replaced, except for
@@ -125,12 +152,26 @@ impl Pool {
     /// All rows of one of Junto's own small questions, as text. `about` is what a missing table is reported as.
     pub(crate) async fn ask(self: &Arc<Self>, sql: &str, about: &str) -> Result<Vec<Vec<Option<String>>>> {
         let context = StatementContext::new(Some(Instant::now() + QUESTION_LIMIT));
-        let asking = async {
-            let (mut lease, answer) = self.start(Session::Generated, &context, sql, RowFormat::Text).await?;
-            let connection = lease.connection()?;
-            before_deadline(&context, Instant::now(), rest(connection, answer)).await
-        };
-        asking.await.map_err(|failure| statement_error(failure, Origin::Generated { table: about }))
+        let asked = self.start_asking(&context, sql).await;
+        let (_, asked) = asked.map_err(|failure| statement_error(failure, Origin::Generated { table: about }))?;
+        Ok(asked.rows)
+    }
+
+    /// Starts with one of Junto's own small questions on a connection that more is to follow on.
+    pub(crate) async fn start_asking(
+        self: &Arc<Self>,
+        context: &StatementContext,
+        sql: &str,
+    ) -> Result<(Lease, TextRows), Failure> {
+        let (mut lease, answer) = self.start(Session::Generated, context, sql, RowFormat::Text).await?;
+        let connection = lease.connection()?;
+        let rows = before_deadline(context, Instant::now(), rest(connection, answer)).await?;
+        Ok((lease, rows))
+    }
+
+    /// How many connections there may be.
+    pub(crate) fn max_connections(&self) -> usize {
+        self.max_connections
     }
 
     /// The server's `sql_mode`; empty before the first connection.
@@ -187,7 +228,7 @@ impl Pool {
         let opening = async {
             let mut connection = Connection::open(&self.settings).await?;
             if self.own_sql_mode.get().is_none() {
-                let rows = collect(&mut connection, "SELECT @@SESSION.sql_mode").await.map_err(native_error)?;
+                let rows = collect(&mut connection, "SELECT @@SESSION.sql_mode").await.map_err(native_error)?.rows;
                 let mode = rows.into_iter().flatten().next().flatten().unwrap_or_default();
                 self.own_sql_mode.get_or_init(|| mode);
             }
@@ -202,118 +243,39 @@ impl Pool {
 
     /// Runs the one SET that pins a session.
     async fn set_up(&self, connection: &mut Connection, session: Session) -> Result<()> {
-        let set = session_statement(session, connection.is_mariadb(), self.own_sql_mode());
+        let product = Product { is_mariadb: connection.is_mariadb(), version: connection.version() };
+        let set = session_statement(session, product, self.own_sql_mode());
         connection.query(&set).await.map(drop).map_err(native_error)
     }
 }
 
-/// The SET of a session. What could change the meaning or the number of rows of a statement is pinned.
-fn session_statement(session: Session, is_mariadb: bool, own_sql_mode: &str) -> String {
-    let read_only = if is_mariadb { "tx_read_only" } else { "transaction_read_only" };
-    // A reader that waits for another source must not be cut off: the server's default is a minute.
-    let common = "SESSION time_zone = '+00:00', SESSION net_write_timeout = 86400";
-    match session {
-        Session::Generated => format!(
-            "SET NAMES utf8mb4 COLLATE utf8mb4_bin, {common}, SESSION sql_mode = \
-             'ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES', \
-             SESSION sql_select_limit = 18446744073709551615, SESSION sql_big_selects = 1, SESSION {read_only} = 1"
-        ),
-        Session::Native { read_only: only } => format!(
-            "SET NAMES utf8mb4, {common}, SESSION sql_mode = '{}', SESSION {read_only} = {}",
-            own_sql_mode.replace('\'', ""),
-            u8::from(only)
-        ),
-    }
-}
-
-/// All rows of a small answer, as text.
-async fn collect(connection: &mut Connection, sql: &str) -> Result<Vec<Vec<Option<String>>>, Failure> {
+/// All rows of a small answer.
+async fn collect(connection: &mut Connection, sql: &str) -> Result<TextRows, Failure> {
     let answer = connection.query(sql).await?;
     rest(connection, answer).await
 }
 
-/// The rows that follow an answer, as text.
-async fn rest(connection: &mut Connection, answer: Answer) -> Result<Vec<Vec<Option<String>>>, Failure> {
-    let Answer::Rows(columns) = answer else { return Ok(Vec::new()) };
+/// The rows that follow an answer.
+async fn rest(connection: &mut Connection, answer: Answer) -> Result<TextRows, Failure> {
+    let Answer::Rows(columns) = answer else { return Ok(TextRows { columns: Vec::new(), rows: Vec::new() }) };
     let mut rows = Vec::new();
     loop {
         match connection.buffered_row()? {
-            Some(RowPacket::Row(packet)) => {
-                let mut cursor = crate::wire::Cursor::new(packet);
-                let mut row = Vec::with_capacity(columns.len());
-                for _ in &columns {
-                    row.push(cursor.bytes_or_null()?.map(|bytes| String::from_utf8_lossy(bytes).into_owned()));
-                }
-                rows.push(row);
-            }
-            Some(RowPacket::End) => return Ok(rows),
+            Some(RowPacket::Row(packet)) => rows.push(text_row(packet, columns.len())?),
+            Some(RowPacket::End) => break,
             None => connection.fill().await?,
         }
     }
+    Ok(TextRows { columns: columns.into_iter().map(|column| column.name).collect(), rows })
 }
 
-impl Lease {
-    pub(crate) fn connection(&mut self) -> Result<&mut Connection> {
-        self.idle.as_mut().map(|idle| &mut idle.connection).ok_or_else(|| Error::internal("a lease without connection"))
-    }
-
-    /// Forgets what the last user left in the session.
-    async fn renew(&mut self, session: Session) -> Result<()> {
-        let pool = Arc::clone(&self.pool);
-        let connection = self.connection()?;
-        connection.reset().await.map_err(native_error)?;
-        pool.set_up(connection, session).await
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let Some(mut idle) = self.idle.take() else { return };
-        if !idle.connection.is_busy() {
-            if idle.connection.is_usable() {
-                idle.connection.release_memory();
-                self.pool.idle.lock().push(idle);
-            }
-            return;
-        }
-        let settings = self.pool.settings.clone();
-        let permit = self.permit.take();
-        self.pool.reaper.post(async move {
-            kill(&settings, idle.connection.thread_id()).await;
-            // Rows on their way are never read: closing the socket ends the statement even where KILL cannot.
-            drop((idle, permit));
-        });
-    }
+fn text_row(packet: &[u8], columns: usize) -> Result<Vec<Option<String>>> {
+    let mut cursor = Cursor::new(packet);
+    let cells =
+        (0..columns).map(|_| Ok(cursor.bytes_or_null()?.map(|bytes| String::from_utf8_lossy(bytes).into_owned())));
+    cells.collect()
 }
 
 fn native_error(failure: Failure) -> Error {
     statement_error(failure, Origin::Native)
-}
-
-/// Ends the statement that connection `thread_id` runs.
-async fn kill(settings: &Settings, thread_id: u32) {
-    let killed = match Connection::open(settings).await {
-        Ok(mut killer) => {
-            let answer = killer.query(&format!("KILL QUERY {thread_id}")).await;
-            killer.close().await;
-            answer.map(drop).map_err(native_error)
-        }
-        Err(error) => Err(error),
-    };
-    if let Err(error) = killed {
-        tracing::warn!(thread_id, %error, "a statement could not be killed; its connection is closed instead");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn generated_statements_have_one_spelling_and_native_ones_the_servers() {
-        let generated = session_statement(Session::Generated, true, "ANSI");
-        assert!(generated.contains("NO_BACKSLASH_ESCAPES") && generated.contains("tx_read_only = 1"), "{generated}");
-        let native = session_statement(Session::Native { read_only: false }, false, "ANSI");
-        assert!(native.contains("sql_mode = 'ANSI'") && native.contains("transaction_read_only = 0"), "{native}");
-    }
 }

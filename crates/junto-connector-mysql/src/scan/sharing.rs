@@ -1,0 +1,204 @@
+//! Whether a read is shared by several connections, and what each of them reads.
+//!
+//! A plan over a large table is read by ranges of the table's primary key, keys by their lists. Both only in snapshots
+//! that show one state, see [`super::state`].
+
+use std::sync::Arc;
+
+use futures::future::{join, join_all};
+use junto_connector::{OpenRequest, StatementContext, Workers};
+use junto_connector_sql::parts::{first_table, ranges};
+use junto_connector_sql::{Dialect, FIRST_TABLE, tagged};
+use junto_types::TableName;
+
+use super::access::stored_order_rows;
+use super::queries::{Piece, lists, pieces};
+use super::remote_text;
+use super::state::ChangeTimes;
+use crate::dialect::MySqlDialect;
+use crate::known::{KnownTable, KnownTables};
+use crate::pool::{Lease, Pool, TextRows};
+use crate::wire::Failure;
+
+/// Tables with fewer rows are read faster than they are shared out.
+const FEW_ROWS: u64 = 50_000;
+/// Parts per connection: enough that none waits long for the last one to end.
+const PARTS_PER_CONNECTION: u64 = 8;
+/// Parts of one read, at most.
+const MAX_PARTS: u64 = 256;
+/// A part has at least about this many rows.
+const ROWS_PER_PART: u64 = 5_000;
+
+/// A read that may be shared, if the data stand still.
+#[derive(Debug)]
+pub(super) struct Sharing {
+    by: By,
+    /// Every table of the plan, once.
+    tables: Vec<TableName>,
+    most: usize,
+}
+
+/// What a read is shared by.
+#[derive(Debug)]
+enum By {
+    /// Lists of keys.
+    Lists,
+    /// Ranges of this column, the first of the primary key of the plan's first table.
+    Ranges { table: TableName, column: String, rows: u64 },
+}
+
+/// Connections that see one state, and what they are to read together.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) leases: Vec<Lease>,
+    pub(super) pieces: Vec<Piece>,
+}
+
+impl Sharing {
+    /// How to share a read; none when it cannot be or is not worth it. The server is asked nothing about tables that
+    /// were described lately.
+    pub(super) async fn of(
+        pool: &Arc<Pool>,
+        known: &KnownTables,
+        request: &OpenRequest,
+        workers: Workers,
+    ) -> Option<Self> {
+        let most = workers.most.min(pool.max_connections());
+        let first = match &request.keys {
+            Some(keys) if lists(keys).count() < 2 => None,
+            Some(_) => request.plan.root.tables().into_iter().next(),
+            None => first_table(&request.plan, workers),
+        };
+        let first = first.filter(|_| most > 1)?;
+        let table = known.table(pool, first).await.ok()?;
+        let by = By::of(request, first, &table)?;
+        let mut tables: Vec<TableName> = Vec::new();
+        for name in request.plan.root.tables() {
+            if !tables.contains(name) {
+                if !known.table(pool, name).await.ok()?.is_plain_innodb {
+                    let note = format!("{name} is no table of InnoDB, which has snapshots: one connection");
+                    request.context.metrics.note(note);
+                    return None;
+                }
+                tables.push(name.clone());
+            }
+        }
+        Some(Self { by, tables, most })
+    }
+
+    /// The table that is shared out, for notes.
+    pub(super) fn table(&self) -> &TableName {
+        match &self.by {
+            By::Ranges { table, .. } => table,
+            By::Lists => &self.tables[0],
+        }
+    }
+
+    /// Takes connections and opens their snapshots. The first connection is waited for; others only join when they are
+    /// free. Where the data change meanwhile, or sharing does not pay, one connection reads everything.
+    pub(super) async fn begin(&self, pool: &Arc<Pool>, request: &OpenRequest) -> Result<Shared, Failure> {
+        // Questions are not queries of the statement.
+        let context = StatementContext { metrics: Arc::default(), ..request.context.clone() };
+        let asked = |sql: &str| tagged(&context.statement, sql);
+        let times = ChangeTimes::question(&self.tables);
+        let (mut lease, answer) = pool.start_asking(&context, &asked(&times)).await?;
+        let before = ChangeTimes::new(answer);
+        if self.notes_change(&before, &before, request) {
+            return Ok(alone(lease, request));
+        }
+        let pieces = self.pieces(&mut lease, pool, request, &context).await?;
+        if pieces.len() < 2 {
+            return Ok(alone(lease, request));
+        }
+        let others = (1..self.most.min(pieces.len())).map(|_| pool.snapshot_if_free(&context));
+        let (begun, others) = join(lease.begin_snapshot(&context), join_all(others)).await;
+        begun?;
+        let others: Vec<Lease> = others.into_iter().flatten().collect();
+        if others.is_empty() {
+            return Ok(alone(lease, request));
+        }
+        let after = ChangeTimes::new(lease.ask(&context, &asked(&times)).await?);
+        if self.notes_change(&after, &before, request) {
+            join_all(others.into_iter().map(|other| other.release(&context))).await;
+            return Ok(alone(lease, request));
+        }
+        Ok(Shared { leases: std::iter::once(lease).chain(others).collect(), pieces })
+    }
+
+    /// Whether some table changes; says so to whoever reads the plan.
+    fn notes_change(&self, times: &ChangeTimes, before: &ChangeTimes, request: &OpenRequest) -> bool {
+        let changing = times.unsettled(before, &self.tables);
+        if let Some(table) = changing {
+            request.context.metrics.note(format!("{table} changes while it is read: one connection"));
+        }
+        changing.is_some()
+    }
+
+    async fn pieces(
+        &self,
+        lease: &mut Lease,
+        pool: &Pool,
+        request: &OpenRequest,
+        context: &StatementContext,
+    ) -> Result<Vec<Piece>, Failure> {
+        let (table, column, rows) = match &self.by {
+            By::Lists => return Ok(pieces(request.keys.as_ref())),
+            By::Ranges { table, column, rows } => (table, column, *rows),
+        };
+        let sql = remote_text(&request.plan, None, pool.settings().types.zero_dates)?;
+        let read = match lease.ask(context, &tagged(&context.statement, &format!("EXPLAIN {sql}"))).await {
+            Ok(explained) => stored_order_rows(&explained).filter(|rows| *rows >= FEW_ROWS),
+            // Whoever may read a view may not always have it explained.
+            Err(Failure::Server(_)) => Some(rows),
+            Err(failure) => return Err(failure),
+        };
+        let Some(read) = read else { return Ok(Vec::new()) };
+        let dialect = MySqlDialect::plain();
+        let column = dialect.quote(column);
+        let bounds = format!("SELECT MIN({column}), MAX({column}) FROM {}", dialect.table(table));
+        let bounds = lease.ask(context, &tagged(&context.statement, &bounds)).await?;
+        Ok(parts(&column, &bounds, part_count(self.most, rows, read)))
+    }
+}
+
+impl By {
+    fn of(request: &OpenRequest, name: &TableName, table: &KnownTable) -> Option<Self> {
+        if request.keys.is_some() {
+            return Some(By::Lists);
+        }
+        if table.rows < FEW_ROWS {
+            return None;
+        }
+        let Some(column) = table.key.clone() else {
+            let note = format!("{name} has no primary key that begins with a whole number: one connection");
+            request.context.metrics.note(note);
+            return None;
+        };
+        Some(By::Ranges { table: name.clone(), column, rows: table.rows })
+    }
+}
+
+/// One connection reads everything.
+fn alone(lease: Lease, request: &OpenRequest) -> Shared {
+    Shared { leases: vec![lease], pieces: pieces(request.keys.as_ref()) }
+}
+
+/// How many parts: more where the plan reads only some of the ranges.
+fn part_count(connections: usize, rows: u64, read: u64) -> u64 {
+    let connections = connections as u64;
+    let spread = rows.div_ceil(read.max(1));
+    let most = (rows / ROWS_PER_PART).clamp(connections, MAX_PARTS.max(connections));
+    (connections * PARTS_PER_CONNECTION * spread).min(most)
+}
+
+/// Conditions on the first table that share it out by a column; none when its values are no numbers of 64 bits.
+fn parts(column: &str, bounds: &TextRows, count: u64) -> Vec<Piece> {
+    let bound = |at: usize| bounds.rows.first()?.get(at)?.as_ref()?.parse::<i64>().ok();
+    let (Some(low), Some(high)) = (bound(0), bound(1)) else { return Vec::new() };
+    let condition = |range: (Option<i64>, Option<i64>)| {
+        let from = range.0.map(|from| format!("{FIRST_TABLE}.{column} >= {from}"));
+        let to = range.1.map(|to| format!("{FIRST_TABLE}.{column} < {to}"));
+        from.into_iter().chain(to).collect::<Vec<_>>().join(" AND ")
+    };
+    ranges(low, high, count as usize).into_iter().map(|range| Piece::Part(condition(range))).collect()
+}
