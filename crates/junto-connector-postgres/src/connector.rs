@@ -7,11 +7,13 @@ use async_trait::async_trait;
 use junto_connector::plan::RelationColumn;
 use junto_connector::{
     BatchStream, Capabilities, Connector, Error, Expr, Health, NativeRequest, NativeResult, OpenRequest, Privileges,
-    Reaper, RemoteId, RemotePlan, Result, SchemaInfo, Support, TableInfo, TableStatistics, TableSummary, check_plan,
+    Reaper, RemoteId, RemotePlan, Result, SchemaInfo, Support, TableInfo, TableStatistics, TableSummary, Workers,
+    check_plan,
 };
 use junto_types::TableName;
 
 use crate::capabilities::{capabilities, support};
+use crate::parallel::{self, Layouts};
 use crate::pool::{Pool, catalog_query};
 use crate::settings::Settings;
 use crate::{catalog, native, scan};
@@ -37,6 +39,7 @@ select
 #[derive(Debug)]
 pub(crate) struct PostgresConnector {
     pool: Pool,
+    layouts: Layouts,
     remote_id: RemoteId,
     capabilities: Capabilities,
     default_schema: String,
@@ -60,6 +63,7 @@ impl PostgresConnector {
         let (current_schema, encoding) = (next(), next());
         Ok(Arc::new(Self {
             pool,
+            layouts: Layouts::default(),
             remote_id,
             capabilities: capabilities(encoding == "UTF8"),
             default_schema: schema.unwrap_or(current_schema),
@@ -94,11 +98,18 @@ impl Connector for PostgresConnector {
     }
 
     async fn table(&self, schema: Option<&str>, table: &str) -> Result<TableInfo> {
-        catalog::table(&self.pool, schema.unwrap_or(&self.default_schema), table).await
+        let table = catalog::table(&self.pool, schema.unwrap_or(&self.default_schema), table).await?;
+        // It is asked for again when it has changed.
+        self.layouts.forget(&table.name);
+        Ok(table)
     }
 
     async fn statistics(&self, table: &TableName) -> Result<TableStatistics> {
-        catalog::statistics(&self.pool, table).await
+        let statistics = catalog::statistics(&self.pool, table).await?;
+        if let Some(bytes) = statistics.size_bytes {
+            self.layouts.learn(table, bytes);
+        }
+        Ok(statistics)
     }
 
     fn remote_text(&self, plan: &RemotePlan, keys: Option<&[usize]>) -> Result<String> {
@@ -109,6 +120,11 @@ impl Connector for PostgresConnector {
     async fn open(&self, request: OpenRequest) -> Result<BatchStream> {
         check_plan(self, &request.plan)?;
         scan::open(&self.pool, request).await
+    }
+
+    async fn open_parallel(&self, request: OpenRequest, workers: Workers) -> Result<Vec<BatchStream>> {
+        check_plan(self, &request.plan)?;
+        parallel::open(&self.pool, &self.layouts, request, workers).await
     }
 
     async fn native(&self, request: NativeRequest) -> Result<NativeResult> {

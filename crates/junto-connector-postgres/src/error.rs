@@ -41,6 +41,9 @@ pub(crate) struct ServerError {
     position: Option<usize>,
 }
 
+/// SQLSTATE of a statement that was cancelled.
+const CANCELLED: &str = "57014";
+
 /// Longest text taken from a server's error, in bytes.
 const LONGEST_MESSAGE: usize = 2_000;
 
@@ -93,6 +96,12 @@ impl WireError {
         }
     }
 
+    /// Whether the server will not do this, and the connection is still good for something else. A statement that was
+    /// cancelled is not refused.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, WireError::Server(error) if error.code != CANCELLED) && !self.is_farewell()
+    }
+
     /// As a failure to connect.
     pub(crate) fn at_login(self, settings: &Settings) -> Error {
         let host = settings.host();
@@ -142,7 +151,7 @@ impl WireError {
 fn server_error(error: ServerError, origin: Origin<'_>) -> Error {
     let reason = error.message.clone();
     match (error.code.as_str(), origin) {
-        ("57014", _) => Error::Cancelled,
+        (CANCELLED, _) => Error::Cancelled,
         ("42P01" | "42703" | "3F000", Origin::Generated { tables }) => {
             Error::StaleCatalog { table: tables.into(), reason }
         }

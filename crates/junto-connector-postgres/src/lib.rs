@@ -2,7 +2,8 @@
 //!
 //! Speaks the wire protocol itself (login and messages through `postgres-protocol`) and decodes rows straight from the
 //! receive buffer into Arrow. Whole results come through `COPY … (FORMAT binary)`, rows of given keys through one
-//! parameterised query; both share one decoder.
+//! parameterised query; both share one decoder. Big tables are read over several connections at once (`parallel`), which
+//! share one snapshot and take ranges of pages, or batches of keys, from one queue.
 //!
 //! Must not know: DataFusion, other sources. Start reading at [`PostgresFactory`], then `scan` and `decode`.
 
@@ -16,6 +17,7 @@ mod factory;
 mod keys;
 mod native;
 mod numeric_rules;
+mod parallel;
 mod pool;
 mod read;
 mod scan;

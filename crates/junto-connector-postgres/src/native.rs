@@ -174,8 +174,16 @@ async fn rows(
     let encodings: Vec<Encoding> = columns.iter().map(|(_, read_as)| read_as.encoding).collect();
     let rows = Rows::new(Arc::clone(&schema), &encodings, request.batch_rows)?;
     let framing = Framing::Rows { held: held.bytes };
-    let reader =
-        Reader { lease: Some(lease), rows, framing, context, statement, afterwards, completed: held.completed };
+    let reader = Reader {
+        lease: Some(lease),
+        rows,
+        framing,
+        context,
+        statement,
+        afterwards,
+        completed: held.completed,
+        ended: false,
+    };
     Ok(NativeResult { schema, stream: reader.into_stream(), affected: None })
 }
 

@@ -39,6 +39,21 @@ impl Pool {
     /// A read-only connection, waiting for one to come free when all are in use.
     pub(crate) async fn get(&self, deadline: Option<Instant>) -> Result<Lease> {
         let permit = self.permit(deadline).await?;
+        self.read_only(permit, deadline).await
+    }
+
+    /// As [`Self::get`]; none when all connections are in use or others wait for one.
+    pub(crate) async fn try_get(&self, deadline: Option<Instant>) -> Result<Option<Lease>> {
+        let Ok(permit) = Arc::clone(&self.inner.permits).try_acquire_owned() else { return Ok(None) };
+        self.read_only(permit, deadline).await.map(Some)
+    }
+
+    /// Connections that [`Self::try_get`] would give now.
+    pub(crate) fn available(&self) -> usize {
+        self.inner.permits.available_permits()
+    }
+
+    async fn read_only(&self, permit: OwnedSemaphorePermit, deadline: Option<Instant>) -> Result<Lease> {
         while let Some(mut session) = self.take_idle() {
             // What an earlier statement left to be read (the answer to its reset) has arrived long ago.
             if session.settle().await.is_ok() && session.is_idle() && session.is_alive() {
@@ -112,11 +127,21 @@ impl Lease {
         }
     }
 
-    /// Returns a connection after a statement of the user's: the reset is on its way, its answer is read later.
-    pub(crate) async fn give_back_after_reset(mut self) {
-        let session = self.session();
+    /// Returns a connection after a statement of the user's, which may have changed its settings.
+    pub(crate) async fn give_back_after_reset(self) {
         // DISCARD ALL must stand alone: several statements in one message are one transaction.
-        let asked = session.simple("ROLLBACK").and_then(|()| session.simple("DISCARD ALL"));
+        self.give_back_after(&["ROLLBACK", "DISCARD ALL"]).await;
+    }
+
+    /// Returns a connection on which we began a transaction to read in.
+    pub(crate) async fn give_back_after_transaction(self) {
+        self.give_back_after(&["ROLLBACK"]).await;
+    }
+
+    /// The statements are on their way; their answers are read when the connection is taken again.
+    async fn give_back_after(mut self, statements: &[&str]) {
+        let session = self.session();
+        let asked = statements.iter().try_for_each(|sql| session.simple(sql));
         if asked.is_ok() && session.flush().await.is_ok() {
             self.keep();
         }

@@ -24,6 +24,8 @@ pub(crate) enum Framing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Afterwards {
     GiveBack,
+    /// It is kept for the next part of the same read: see [`Reader::into_lease`].
+    NextPart,
     /// The user's statement may have changed the session.
     Reset,
     Close,
@@ -48,7 +50,7 @@ impl Statement {
 
 /// A statement under way.
 pub(crate) struct Reader {
-    /// Gone after the last row.
+    /// Gone after the last row, unless it is kept for the next part.
     pub(crate) lease: Option<Lease>,
     pub(crate) rows: Rows,
     pub(crate) framing: Framing,
@@ -57,6 +59,8 @@ pub(crate) struct Reader {
     pub(crate) afterwards: Afterwards,
     /// The server said that the statement is complete.
     pub(crate) completed: bool,
+    /// Everything was read.
+    pub(crate) ended: bool,
 }
 
 /// What ended a step of the reader.
@@ -74,8 +78,14 @@ impl Reader {
         }))
     }
 
-    async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
-        if self.lease.is_none() {
+    /// The connection, after the last batch of a part.
+    pub(crate) fn into_lease(self) -> Option<Lease> {
+        self.lease.filter(|_| self.ended)
+    }
+
+    /// The next batch; none after the last.
+    pub(crate) async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        if self.ended || self.lease.is_none() {
             return Ok(None);
         }
         match within(self.context.deadline, self.step()).await? {
@@ -125,6 +135,10 @@ impl Reader {
     }
 
     async fn end(&mut self) {
+        self.ended = true;
+        if self.afterwards == Afterwards::NextPart {
+            return;
+        }
         let Some(lease) = self.lease.take() else { return };
         finish(lease, self.afterwards).await;
     }
@@ -146,6 +160,7 @@ pub(crate) async fn finish(mut lease: Lease, afterwards: Afterwards) {
     use crate::wire::Transaction;
     match afterwards {
         Afterwards::GiveBack => lease.give_back(),
+        Afterwards::NextPart => lease.give_back_after_transaction().await,
         // A statement that ended our read-only transaction is not to be trusted with the session either.
         Afterwards::Reset if lease.session().transaction() == Transaction::None => drop(lease),
         Afterwards::Reset => lease.give_back_after_reset().await,

@@ -69,6 +69,12 @@ impl Session {
             frontend::sync(out);
             Ok(())
         })?;
+        self.answer().await
+    }
+
+    /// Sends what was appended, which must be one request, and returns its rows, asked for as text. For small answers
+    /// only. An error of the server leaves the connection usable.
+    pub(crate) async fn answer(&mut self) -> Result<Vec<TextRow>, WireError> {
         self.flush().await?;
         let outcome = self.text_rows().await;
         match outcome {

@@ -5,6 +5,8 @@ mod contract;
 mod faults;
 mod keyed;
 mod native;
+mod parallel;
+mod parallel_faults;
 mod scans;
 mod types;
 
@@ -26,6 +28,11 @@ use junto_types::{Alias, ConnectionId};
 
 /// Connects by URL.
 async fn try_connect(url: &str) -> Result<Arc<dyn Connector>> {
+    try_connect_at_most(url, 4).await
+}
+
+/// Connects by URL, with at most so many connections.
+async fn try_connect_at_most(url: &str, max_connections: usize) -> Result<Arc<dyn Connector>> {
     let config = ConnectionConfig {
         id: ConnectionId::random(),
         name: "test".into(),
@@ -33,7 +40,7 @@ async fn try_connect(url: &str) -> Result<Arc<dyn Connector>> {
         driver: "postgres".into(),
         options: PostgresFactory.parse_url(url)?,
         prefer: Prefer::default(),
-        max_connections: 4,
+        max_connections,
     };
     PostgresFactory.connect(config, Reaper::start()).await
 }
