@@ -7,6 +7,7 @@ use junto_connector::plan::{JoinKind, RelationColumn};
 use junto_connector::{Capabilities, Expr, Function, Literal, Operation, Support, TypeClass};
 use junto_connector_sql::can_express;
 
+use crate::costs;
 use crate::dialect::{MySqlDialect, most_digits, widens};
 
 /// Keys of one query: longer lists cost the server more per key.
@@ -80,6 +81,7 @@ pub(crate) fn declared(max_statement_bytes: usize) -> Capabilities {
         composite: true,
     });
     capabilities.parallel = true;
+    capabilities.costs = costs::measured();
     capabilities.max_statement_bytes = max_statement_bytes;
     capabilities
 }

@@ -121,6 +121,30 @@ fn can_hold(column: &Operand, literals: &str) -> bool {
         || (literals.is_ascii() && !literals.contains("_utf8mb4 X'"))
 }
 
+/// Whether the operand names a column of a table whose bytes are UTF-8 already, so that nothing has to be converted.
+/// Only columns of tables have quoted names; what the server computed may be bytes, whatever column it came from.
+fn is_utf8_column(operand: &Operand) -> bool {
+    let is_utf8 =
+        matches!(character_set(operand.source_type.as_deref()), Some("utf8mb4" | "utf8mb3" | "utf8" | "ascii"));
+    is_utf8 && (operand.raw || operand.sql.ends_with('"'))
+}
+
+/// What LIKE runs over: characters, compared by their code points. Where only `%` stands for anything, bytes give the
+/// same and are searched twice as fast; where the beginning is given, most texts end there and the cast costs more.
+fn like_operand(tested: &Operand, like: LikePattern<'_>, pattern: &str) -> String {
+    let is_search = like.pattern.starts_with('%') && !like.pattern.contains('_');
+    match character_set(tested.source_type.as_deref()) {
+        Some(character_set) if is_utf8_column(tested) && can_hold(tested, pattern) => {
+            if is_search && like.escape.is_none_or(|escape| escape.is_ascii()) {
+                forced_bytes(&tested.sql, tested.source_type.as_deref())
+            } else {
+                format!("{} COLLATE {character_set}_bin", tested.sql)
+            }
+        }
+        _ => format!("CONVERT({} USING utf8mb4) COLLATE utf8mb4_bin", tested.sql),
+    }
+}
+
 /// Text in a character set that has every character, also where the server has only its bytes.
 fn converted(operand: &Operand) -> Operand {
     let sql = if is_text(operand) { format!("CONVERT({} USING utf8mb4)", operand.sql) } else { operand.sql.clone() };
@@ -251,12 +275,12 @@ impl Dialect for MySqlDialect {
         })
     }
 
-    /// LIKE over bytes would take `_` for a byte, so it runs over characters, compared by their code points.
     fn like(&self, tested: &Operand, like: LikePattern<'_>) -> Result<String> {
         if like.case_insensitive {
             return Err(self.unsupported("ILIKE"));
         }
-        let sql = format!("CONVERT({} USING utf8mb4) COLLATE utf8mb4_bin", tested.sql);
+        let pattern = self.literal(&Literal::Text(like.pattern.into()))?;
+        let sql = like_operand(tested, like, &pattern);
         standard::like(self, &Operand { sql, ..tested.clone() }, like)
     }
 
@@ -276,13 +300,14 @@ impl Dialect for MySqlDialect {
     }
 
     fn function(&self, function: Function, args: &[Operand], _data_type: &DataType) -> Result<String> {
-        let prepared: Vec<Operand> = match function {
+        let prepared = args.iter().map(|arg| match function {
+            Function::CharLength | Function::Substring | Function::OctetLength if is_utf8_column(arg) => arg.clone(),
             // By characters, not bytes.
-            Function::CharLength | Function::Substring => args.iter().map(converted).collect(),
+            Function::CharLength | Function::Substring => converted(arg),
             // Operands of one kind, whatever their collations.
-            _ => args.iter().map(as_bytes).collect(),
-        };
-        Ok(standard::function(function, &prepared))
+            _ => as_bytes(arg),
+        });
+        Ok(standard::function(function, &prepared.collect::<Vec<_>>()))
     }
 
     fn case(
@@ -455,6 +480,31 @@ mod tests {
         let latin = compared(CompareOp::Eq, 1, text("\u{65E5}"));
         assert!(latin.starts_with("CAST(CONVERT(t0.\"l\" USING utf8mb4) AS BINARY) ="), "{latin}");
         assert!(compared(CompareOp::Eq, 0, text("a\0")).contains("_utf8mb4 X'6100'"));
+    }
+
+    #[test]
+    fn text_that_is_utf8_already_is_not_converted() {
+        let like = |column, pattern: &str| {
+            let expr = Box::new(Expr::Column(column));
+            condition(Expr::Like {
+                expr,
+                pattern: pattern.into(),
+                escape: None,
+                negated: true,
+                case_insensitive: false,
+            })
+        };
+        assert!(like(0, "%special%requests%").starts_with("CAST(t0.\"a\" AS BINARY) NOT LIKE '%special%"));
+        assert!(like(0, "%sp_cial%").starts_with("t0.\"a\" COLLATE utf8mb4_bin NOT LIKE '%sp_cial%"));
+        assert!(like(0, "special%").starts_with("t0.\"a\" COLLATE utf8mb4_bin NOT LIKE 'special%"));
+        assert!(like(1, "%special%").starts_with("CONVERT(t0.\"l\" USING utf8mb4) COLLATE utf8mb4_bin NOT LIKE"));
+        let length = |column| {
+            let (function, args) = (Function::CharLength, vec![Expr::Column(column)]);
+            let length = Expr::Function { function, args, data_type: DataType::Int64 };
+            condition(Expr::compare(CompareOp::Gt, length, Expr::Literal(Literal::Int(0))))
+        };
+        assert_eq!(length(0), "CHAR_LENGTH(t0.\"a\") > 0");
+        assert_eq!(length(1), "CHAR_LENGTH(CONVERT(t0.\"l\" USING utf8mb4)) > 0");
     }
 
     #[test]

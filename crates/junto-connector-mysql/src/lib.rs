@@ -6,6 +6,7 @@
 mod capabilities;
 mod catalog;
 mod connector;
+mod costs;
 mod decode;
 mod dialect;
 mod error;

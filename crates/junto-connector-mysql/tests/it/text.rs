@@ -77,6 +77,55 @@ async fn text_is_compared_byte_by_byte() {
     }
 }
 
+/// Every way that LIKE and the functions of text are spelled, over every kind of column.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_character_set_gives_the_same_answers() {
+    let server = require!(mariadb::shared());
+    let types = [
+        "varchar(20) character set utf8mb4",
+        "char(20) character set utf8mb4 collate utf8mb4_unicode_ci",
+        "varchar(20) character set utf8mb4 collate utf8mb4_nopad_bin",
+        "text character set utf8mb3",
+        "varchar(20) character set latin1",
+        "varchar(20) character set utf16",
+        "enum('abc', 'ABC', 'äbc', 'a_c', 'a%c', 'éé') character set utf8mb4 collate utf8mb4_bin",
+    ];
+    let columns: String = types.iter().enumerate().map(|(at, name)| format!(", c{at} {name}")).collect();
+    let row = |(id, value): (usize, &str)| format!("({id}{})", format!(", '{value}'").repeat(types.len()));
+    let rows: Vec<String> = ["abc", "ABC", "äbc", "a_c", "a%c", "éé"].into_iter().enumerate().map(row).collect();
+    let sql = format!("create table t (id int primary key{columns}); insert into t values {}", rows.join(", "));
+    let connector = connect(server, "character_sets", &sql, "").await;
+    let call = |function, column, more: &[i64]| Expr::Function {
+        function,
+        args: std::iter::once(Expr::Column(column))
+            .chain(more.iter().map(|number| Expr::Literal(Literal::Int(*number))))
+            .collect(),
+        data_type: if more.is_empty() { DataType::Int32 } else { DataType::Utf8View },
+    };
+    let is = |left, right| Expr::compare(CompareOp::Eq, left, Expr::Literal(right));
+    for column in 1..=types.len() {
+        let cases: Vec<(Expr, &[&str])> = vec![
+            (like(column, "%b%", false), &["0", "2"]),
+            (like(column, "%bc", true), &["1", "3", "4", "5"]),
+            (like(column, "%é%", false), &["5"]),
+            (like(column, "%日%", true), &["0", "1", "2", "3", "4", "5"]),
+            (like(column, "%_c", false), &["0", "2", "3", "4"]),
+            (like(column, "%\\%c", false), &["4"]),
+            (like(column, "__", false), &["5"]),
+            (like(column, "a%", false), &["0", "3", "4"]),
+            (like(column, "a\\_c", false), &["3"]),
+            (is(call(Function::CharLength, column, &[]), Literal::Int(3)), &["0", "1", "2", "3", "4"]),
+            (is(call(Function::OctetLength, column, &[]), Literal::Int(4)), &["2", "5"]),
+            (is(call(Function::Substring, column, &[2, 1]), Literal::Text("b".into())), &["0", "2"]),
+            (is(call(Function::Substring, column, &[1, 1]), Literal::Text("ä".into())), &["2"]),
+        ];
+        for (predicate, expected) in cases {
+            let found = ids(connector.as_ref(), "t", predicate.clone()).await;
+            assert_eq!(found, expected, "{}: {predicate:?}", types[column - 1]);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn characters_are_counted_above_groups_and_unions() {
     let server = require!(mariadb::shared());
