@@ -6,10 +6,12 @@ import datetime
 import os
 import shlex
 import shutil
+import signal
 import socket
 import sys
 from argparse import Namespace
 from contextlib import ExitStack
+from pathlib import Path
 
 from . import machine
 from .arguments import ENGINES, parse
@@ -20,7 +22,7 @@ from .home import Home
 from .load import versions
 from .native import measure_native
 from .progress import say
-from .queries import all_queries, chosen, read_placement
+from .queries import Placement, all_queries, chosen, read_placement
 from .report import Report, summary
 from .setup import open_sources
 from .sources import Sources
@@ -32,23 +34,33 @@ def main() -> None:
     arguments = parse(sys.argv[1:])
     placements = [read_placement(name) for name in arguments.placement]
     home = Home(arguments.home.expanduser().resolve(), arguments.scale)
+    # However it is stopped, the servers end in good order and what was measured is reported.
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(kind, lambda *_: sys.exit("stopped"))
     with ExitStack() as stack:
         sources = open_sources(home, arguments.servers, stack)
         if arguments.load_only:
             return say(f"loaded: PostgreSQL {sources.pg.port}, MariaDB {sources.my.port}, files in {home.data}")
-        report = measure(arguments, placements, sources)
-    folder = arguments.results or home.root / "results" / report.date.replace(":", "").replace(" ", "-")
+        report = new_report(arguments, sources)
+        try:
+            measure(arguments, placements, sources, report)
+        finally:
+            folder = arguments.results or home.root / "results" / report.date.replace(":", "").replace(" ", "-")
+            conclude(report, folder)
+
+
+def conclude(report: Report, folder: Path) -> None:
+    """Writes the report, if there is anything to report, and prints where it is."""
+    report.comparisons = [comparison for comparison in report.comparisons if comparison.rows]
     for comparison in report.comparisons:
         if text := summary(comparison):
             say(f"\n{comparison.name}\n{text}")
-    print(report.write(folder))
+    if report.comparisons or report.native:
+        print(report.write(folder))
 
 
-def measure(arguments: Namespace, placements: list[tuple[str, dict[str, str]]], sources: Sources) -> Report:
-    """Runs what the command line asks for."""
-    names = arguments.engines or [name for name in ENGINES if name != "trino" or answers(arguments.trino_port)]
-    junto = junto_program(arguments) if "junto" in names else ""
-    report = Report(
+def new_report(arguments: Namespace, sources: Sources) -> Report:
+    return Report(
         date=datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
         command=shlex.join(["./dev", "bench", *without_servers(sys.argv[1:])]),
         machine=machine.describe(),
@@ -60,43 +72,53 @@ def measure(arguments: Namespace, placements: list[tuple[str, dict[str, str]]], 
         comparisons=[],
         native=[],
     )
+
+
+def measure(
+    arguments: Namespace, placements: list[tuple[str, Placement]], sources: Sources, report: Report
+) -> None:
+    """Runs what the command line asks for and adds to the report as it goes."""
+    names = arguments.engines or [name for name in ENGINES if name != "trino" or answers(arguments.trino_port)]
+    junto = junto_program(arguments) if "junto" in names else ""
     if not arguments.native_only:
         with ExitStack() as stack:
-            report.comparisons, engines = compare_all(arguments, placements, sources, names, junto, stack)
-        report.versions.update(engines)
+            compare_all(arguments, placements, open_engines(arguments, names, junto, sources, stack), report)
     if "junto" in names and not arguments.no_native:
         say("")
-        report.native = measure_native(junto, sources)
-    return report
+        measure_native(junto, sources, report.native)
+
+
+def open_engines(
+    arguments: Namespace, names: list[str], junto: str, sources: Sources, stack: ExitStack
+) -> dict[str, Contestant]:
+    """The engines by name, `local` first. They end when `stack` closes."""
+    engines: dict[str, Contestant] = {}
+    for name in ("local", *names):
+        if name == "junto":
+            engines[name] = Junto(junto, sources, arguments.memory_limit)
+        else:
+            engines[name] = RemotePeer(name, sources, arguments.trino_port)
+        stack.callback(engines[name].close)
+    return engines
 
 
 def compare_all(
-    arguments: Namespace,
-    placements: list[tuple[str, dict[str, str]]],
-    sources: Sources,
-    names: list[str],
-    junto: str,
-    stack: ExitStack,
-) -> tuple[list[Comparison], dict[str, str]]:
-    """One comparison for each placement, and the versions of the engines."""
+    arguments: Namespace, placements: list[tuple[str, Placement]], engines: dict[str, Contestant], report: Report
+) -> None:
+    """One comparison for each placement."""
+    report.versions.update({name: engine.version for name, engine in engines.items()})
     queries = chosen(all_queries(arguments.group), arguments.query)
-    contestants: dict[str, Contestant] = {}
-    for name in ("local", *names):
-        if name == "junto":
-            contestants[name] = Junto(junto, sources, arguments.memory_limit)
-        else:
-            contestants[name] = RemotePeer(name, sources, arguments.trino_port)
-        stack.callback(contestants[name].close)
-    comparisons = []
     for name, placement in placements:
-        takes_part = [contestants[engine] for engine in names if engine != "trino" or trino_reads(placement)]
-        comparisons.append(
-            compare(name, placement, queries, contestants["local"], takes_part, arguments.runs, arguments.timeout)
-        )
-    return comparisons, {name: contestant.version for name, contestant in contestants.items()}
+        comparison = Comparison(name, placement)
+        report.comparisons.append(comparison)
+        takes_part = [
+            engine for engine in engines.values()
+            if engine.name != "local" and (engine.name != "trino" or trino_reads(placement))
+        ]
+        compare(comparison, queries, engines["local"], takes_part, arguments.runs, arguments.timeout)
 
 
-def trino_reads(placement: dict[str, str]) -> bool:
+def trino_reads(placement: Placement) -> bool:
     return set(placement.values()) <= TRINO_READS
 
 

@@ -49,22 +49,22 @@ class Comparison:
 
     name: str
     placement: Placement
-    rows: list[Row]
+    rows: list[Row] = field(default_factory=list)
 
 
 def compare(
-    name: str,
-    placement: Placement,
+    comparison: Comparison,
     queries: list[Query],
     local: Contestant,
     contestants: list[Contestant],
     runs: int,
     timeout: float,
-) -> Comparison:
-    """Measures every query; what an engine answers is right when `local` answers it too."""
-    say(f"\n{name}: {', '.join(f'{table} in {source}' for table, source in placement.items())}")
+) -> None:
+    """Measures every query and adds its row as soon as it is known, for an interrupted run is worth a report too. What an
+    engine answers is right when `local` answers it too."""
+    placement = comparison.placement
+    say(f"\n{comparison.name}: {', '.join(f'{table} in {source}' for table, source in placement.items())}")
     say("  ".join([f"{'query':28}", *(f"{contestant.name:>10}" for contestant in (local, *contestants))]))
-    rows = []
     for query in queries:
         truth = local.measure(query, placement, 1, timeout)
         if truth.digest is None:
@@ -74,8 +74,7 @@ def compare(
             measured = contestant.measure(query, placement, runs, timeout)
             row.measurements[contestant.name] = measured.judged(truth.digest)
         say("  ".join([f"{query.name:28}", *(f"{shown(measured):>10}" for measured in row.measurements.values())]))
-        rows.append(row)
-    return Comparison(name, placement, rows)
+        comparison.rows.append(row)
 
 
 def shown(measured: Measurement) -> str:

@@ -63,9 +63,8 @@ class Native:
         return self.over_ms <= max(OVER_MS, self.library_ms * OVER_FRACTION)
 
 
-def measure_native(program: str, sources: Sources) -> list[Native]:
-    """Measures each statement on PostgreSQL and MariaDB, the library and Junto in turns."""
-    results = []
+def measure_native(program: str, sources: Sources, results: list[Native]) -> None:
+    """Measures each statement on PostgreSQL and MariaDB, first the library, then Junto, and adds to the results."""
     for source, url, library in (
         ("PostgreSQL", sources.pg.url("postgres"), libpq(sources.pg)),
         ("MariaDB", sources.my.url("mysql"), libmariadb(sources.my)),
@@ -80,7 +79,6 @@ def measure_native(program: str, sources: Sources) -> list[Native]:
             )
             say(f"{source:11} {statement.name:24} library {result.library_ms:9.3f} ms  junto {result.junto_ms:9.3f} ms")
             results.append(result)
-    return results
 
 
 def junto_ms(program: str, url: str, statement: Statement) -> list[float]:

@@ -62,7 +62,8 @@ class RemotePeer:
         # A file, not a pipe: nobody reads what the peer says until it fails.
         self._messages = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._messages, text=True, env=environment
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._messages, text=True, env=environment,
+            start_new_session=True,
         )
         reply = self._receive(START_SECONDS)
         if reply is None:
