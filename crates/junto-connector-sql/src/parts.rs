@@ -3,38 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use junto_connector::plan::{AggregateOutput, JoinKind, Relation};
 use junto_connector::{RemotePlan, Workers};
 use junto_types::TableName;
 
-/// The table of which parts may be read one by one, so that the rows of all parts together are the plan's rows.
-///
-/// It is the first table of the plan. None where an operator looks at rows of several parts at once: an order, a limit,
-/// DISTINCT, an aggregate that is not at the root or may not be delivered in parts, an outer join that keeps the rows of
-/// its other side.
+/// As [`RemotePlan::first_table`], for these workers.
 pub fn first_table(plan: &RemotePlan, workers: Workers) -> Option<&TableName> {
-    match &plan.root {
-        Relation::Aggregate { input, aggregates, .. } if workers.groups_in_parts && mergeable(aggregates) => {
-            row_by_row(input)
-        }
-        root => row_by_row(root),
-    }
-}
-
-fn mergeable(aggregates: &[AggregateOutput]) -> bool {
-    aggregates.iter().all(|output| !output.aggregate.distinct)
-}
-
-fn row_by_row(relation: &Relation) -> Option<&TableName> {
-    match relation {
-        Relation::Scan { table, .. } => Some(table),
-        Relation::Filter { input, .. } | Relation::Project { input, .. } => row_by_row(input),
-        Relation::Join { left, kind, .. } => match kind {
-            JoinKind::Inner | JoinKind::Left | JoinKind::LeftSemi | JoinKind::LeftAnti => row_by_row(left),
-            JoinKind::Right | JoinKind::Full => None,
-        },
-        _ => None,
-    }
+    plan.first_table(workers.groups_in_parts)
 }
 
 /// Parts that are still to be read. Whoever is free takes the next one, so that parts of unequal size do no harm.

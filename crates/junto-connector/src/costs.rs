@@ -30,6 +30,8 @@ pub struct Costs {
     pub computed_value: f64,
     /// Looking up a row of the other side of a join, by a hash table or an index.
     pub joined_row: f64,
+    /// Joins without an index build hash tables; otherwise they compare every pair of rows.
+    pub joins_by_hash: bool,
     /// Looking up one key of a keyed read in an index.
     pub key: f64,
     /// Cores that one query may use by itself.
@@ -52,6 +54,7 @@ impl Default for Costs {
             aggregated_value: 0.05,
             computed_value: 0.05,
             joined_row: 0.3,
+            joins_by_hash: true,
             key: 4.0,
             cores: 1.0,
         }

@@ -23,6 +23,21 @@ impl RemotePlan {
         let fields = self.root.columns().into_iter().map(|c| Field::new(c.name, c.data_type, c.nullable));
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
+
+    /// The table of which parts may be read one by one, so that the rows of all parts together are the plan's rows.
+    ///
+    /// It is the first table of the plan. None where an operator looks at rows of several parts at once: an order, a
+    /// limit, DISTINCT, an aggregate that is not at the root or may not be delivered in parts, an outer join that keeps
+    /// the rows of its other side.
+    pub fn first_table(&self, groups_in_parts: bool) -> Option<&TableName> {
+        match &self.root {
+            Relation::Aggregate { input, aggregates, .. } if groups_in_parts => {
+                let mergeable = aggregates.iter().all(|output| !output.aggregate.distinct);
+                if mergeable { input.row_by_row() } else { None }
+            }
+            root => root.row_by_row(),
+        }
+    }
 }
 
 /// A relational operator. Column positions in expressions refer to the input's columns, from 0.
@@ -218,6 +233,19 @@ impl Relation {
             | Relation::Distinct { input } => vec![input],
             Relation::Join { left, right, .. } => vec![left, right],
             Relation::UnionAll { inputs } => inputs.iter().collect(),
+        }
+    }
+
+    /// The first table, when each row of it adds rows of its own to the result.
+    fn row_by_row(&self) -> Option<&TableName> {
+        match self {
+            Relation::Scan { table, .. } => Some(table),
+            Relation::Filter { input, .. } | Relation::Project { input, .. } => input.row_by_row(),
+            Relation::Join { left, kind, .. } => match kind {
+                JoinKind::Inner | JoinKind::Left | JoinKind::LeftSemi | JoinKind::LeftAnti => left.row_by_row(),
+                JoinKind::Right | JoinKind::Full => None,
+            },
+            _ => None,
         }
     }
 

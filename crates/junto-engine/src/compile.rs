@@ -95,7 +95,7 @@ pub(crate) async fn compile(
     )
     .map_err(failed)?;
 
-    let tables = table_sources(&resolved, &found);
+    let tables = table_sources(shared, &resolved, &found);
     let provider = StatementContextProvider::new(&state, tables);
     let parser = ParserOptions::from(&state.config_options().sql_parser);
     let planner = SqlToRel::new_with_options(&provider, parser);
@@ -220,7 +220,7 @@ fn table_columns(reference: &TableReference, found: &Found) -> TableColumns {
     }
 }
 
-fn table_sources(resolved: &Resolved, found: &[Found]) -> HashMap<String, Arc<dyn TableSource>> {
+fn table_sources(shared: &Shared, resolved: &Resolved, found: &[Found]) -> HashMap<String, Arc<dyn TableSource>> {
     let source = |bound: &BoundTable| {
         let found = &found[bound.table];
         let info = &found.table.info;
@@ -232,6 +232,7 @@ fn table_sources(resolved: &Resolved, found: &[Found]) -> HashMap<String, Arc<dy
             Arc::clone(&found.connector),
             Arc::clone(info),
             Arc::clone(&found.table.statistics),
+            shared.connections.prefer(&found.alias),
             &names,
         );
         let source: Arc<dyn TableSource> = Arc::new(RemoteTableSource { table: Arc::new(table) });
@@ -247,7 +248,7 @@ fn result_columns(plan: &LogicalPlan, resolved: &Resolved) -> Vec<ResultColumn> 
     let column = |(index, (field, name)): (usize, (&FieldRef, &str))| {
         let column = ResultColumn::of(field, name);
         match column_origin(plan, index) {
-            Some((table, origin)) => column.of_table(table, origin),
+            Some((table, origin)) => column.of_table(&table, origin),
             None => column,
         }
     };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use junto_connector::options::ConnectionConfig;
-use junto_connector::{Connector, Reaper, Registry};
+use junto_connector::{Connector, Prefer, Reaper, Registry};
 use junto_types::{Alias, nearest};
 use tokio::sync::OnceCell;
 
@@ -75,6 +75,12 @@ impl Connections {
             name: text.into(),
             nearest: nearest(text, aliases.iter().map(Alias::as_str)).map(Into::into),
         })
+    }
+
+    /// What the owner of a connection wants of the planner.
+    pub(crate) fn prefer(&self, alias: &Alias) -> Prefer {
+        let entries = self.entries.read();
+        entries.iter().find(|entry| entry.config.alias == *alias).map_or_else(Prefer::default, |entry| entry.config.prefer)
     }
 
     /// The live source behind an alias; connects when it is not yet connected. A failed attempt is not remembered.

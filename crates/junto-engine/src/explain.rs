@@ -85,7 +85,7 @@ fn node(plan: &Arc<dyn ExecutionPlan>, sources: &StatementSources, analyzed: boo
     let tables: Vec<String> = scan.plan().root.tables().iter().map(ToString::to_string).collect();
     node.operator = format!("Read {}", tables.join(", "));
     node.connection = Some(scan.connection().to_string());
-    node.estimated_rows = scan.estimated_rows().map(|rows| rows.round() as u64);
+    node.estimated_rows = Some(scan.estimated_rows().round() as u64);
     node.kept_local = scan.kept_local().to_vec();
     let columns = scan.plan().root.columns();
     let name = |index: &usize| columns.get(*index).map_or_else(String::new, |column| column.name.clone());

@@ -25,11 +25,13 @@ pub struct Planning {
     pub reorder_joins: bool,
     pub push_down: bool,
     pub keyed_scans: bool,
+    /// Gives sources whatever they compute exactly, also where that is slower; off by default.
+    pub whatever_it_costs: bool,
 }
 
 impl Default for Planning {
     fn default() -> Self {
-        Self { reorder_joins: true, push_down: true, keyed_scans: true }
+        Self { reorder_joins: true, push_down: true, keyed_scans: true, whatever_it_costs: false }
     }
 }
 

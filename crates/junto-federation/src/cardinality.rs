@@ -2,11 +2,15 @@
 //!
 //! Columns are positions in a plan's schema, so that renaming by aliases needs no care.
 
+use std::sync::Arc;
+
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, FetchType, JoinType, LogicalPlan};
 
-use crate::keys::key_limit;
+use crate::cost;
+use crate::keys::MAX_KEYS;
+use crate::node::{Origin, RemoteNode};
 use crate::source::{RemoteTable, RemoteTableSource};
 use crate::statistics::{RANGE, UNKNOWN_ROWS, column_statistics, selectivity};
 use crate::translate::translate;
@@ -18,6 +22,9 @@ const GROUPS: f64 = 0.2;
 
 /// Estimated rows, at least one.
 pub(crate) fn rows(plan: &LogicalPlan) -> f64 {
+    if let Some(node) = RemoteNode::of(plan) {
+        return node.work.rows.max(1.0);
+    }
     let estimate = match plan {
         LogicalPlan::TableScan(scan) => match scan.source.downcast_ref::<RemoteTableSource>() {
             Some(source) => source.table.rows().map_or(UNKNOWN_ROWS, |rows| rows as f64),
@@ -64,14 +71,10 @@ pub(crate) fn rows(plan: &LogicalPlan) -> f64 {
 }
 
 fn filter_share(predicate: &Expr, input: &LogicalPlan) -> f64 {
-    let LogicalPlan::TableScan(scan) = input else { return RANGE };
-    let Some(source) = scan.source.downcast_ref::<RemoteTableSource>() else { return RANGE };
-    let origin: Vec<Option<usize>> = match &scan.projection {
-        Some(projection) => projection.iter().copied().map(Some).collect(),
-        None => (0..source.table.info.columns.len()).map(Some).collect(),
-    };
-    match translate(predicate, &scan.projected_schema) {
-        Ok(predicate) => selectivity(&predicate, &source.table, &origin),
+    let position = |index| origin(input, index).map(|(table, column)| Origin { table, column });
+    let columns: Vec<Option<Origin>> = (0..input.schema().fields().len()).map(position).collect();
+    match translate(predicate, input.schema()) {
+        Ok(predicate) => selectivity(&predicate, &columns),
         Err(_) => RANGE,
     }
 }
@@ -96,15 +99,21 @@ pub(crate) fn column_position(expr: &Expr, schema: &DFSchema) -> Option<usize> {
 
 fn distinct(plan: &LogicalPlan, position: usize) -> f64 {
     let total = rows(plan);
-    let estimate = match column_origin(plan, position) {
-        Some((table, column)) => column_statistics(table, column).distinct.map(|distinct| distinct as f64),
-        None => None,
-    };
+    let of = origin(plan, position).map(|(table, column)| Origin { table, column });
+    let estimate = of.and_then(|of| column_statistics(&of).distinct).map(|distinct| distinct as f64);
     estimate.unwrap_or(total * GROUPS).clamp(1.0, total.max(1.0))
 }
 
 /// The table column that the column at `position` of `plan` is, unchanged.
-pub fn column_origin(plan: &LogicalPlan, position: usize) -> Option<(&RemoteTable, usize)> {
+pub fn column_origin(plan: &LogicalPlan, position: usize) -> Option<(Arc<RemoteTable>, usize)> {
+    origin(plan, position)
+}
+
+fn origin(plan: &LogicalPlan, position: usize) -> Option<(Arc<RemoteTable>, usize)> {
+    if let Some(node) = RemoteNode::of(plan) {
+        let origin = node.origin.get(position)?.as_ref()?;
+        return Some((Arc::clone(&origin.table), origin.column));
+    }
     match plan {
         LogicalPlan::TableScan(scan) => {
             let source = scan.source.downcast_ref::<RemoteTableSource>()?;
@@ -112,60 +121,108 @@ pub fn column_origin(plan: &LogicalPlan, position: usize) -> Option<(&RemoteTabl
                 Some(projection) => *projection.get(position)?,
                 None => position,
             };
-            Some((&source.table, column))
+            Some((Arc::clone(&source.table), column))
         }
         LogicalPlan::Projection(projection) => {
             let input = projection.input.as_ref();
-            column_origin(input, column_position(projection.expr.get(position)?, input.schema())?)
+            origin(input, column_position(projection.expr.get(position)?, input.schema())?)
         }
         LogicalPlan::Aggregate(aggregate) => {
             let input = aggregate.input.as_ref();
-            column_origin(input, column_position(aggregate.group_expr.get(position)?, input.schema())?)
+            origin(input, column_position(aggregate.group_expr.get(position)?, input.schema())?)
         }
         LogicalPlan::Join(join) => {
             let left = join.left.schema().fields().len();
             match join.join_type {
-                JoinType::RightSemi | JoinType::RightAnti => column_origin(&join.right, position),
-                _ if position < left => column_origin(&join.left, position),
-                _ => column_origin(&join.right, position - left),
+                JoinType::RightSemi | JoinType::RightAnti => origin(&join.right, position),
+                _ if position < left => origin(&join.left, position),
+                _ => origin(&join.right, position - left),
             }
         }
-        LogicalPlan::Filter(filter) => column_origin(&filter.input, position),
-        LogicalPlan::SubqueryAlias(alias) => column_origin(&alias.input, position),
-        LogicalPlan::Sort(sort) => column_origin(&sort.input, position),
-        LogicalPlan::Distinct(distinct) => column_origin(distinct.input(), position),
+        LogicalPlan::Filter(filter) => origin(&filter.input, position),
+        LogicalPlan::SubqueryAlias(alias) => origin(&alias.input, position),
+        LogicalPlan::Sort(sort) => origin(&sort.input, position),
+        LogicalPlan::Distinct(distinct) => origin(distinct.input(), position),
         _ => None,
     }
 }
 
-/// What keys on a column of `plan` would do for the scan below it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct KeyReach {
-    /// Rows of the table keys would select from.
-    pub(crate) table_rows: f64,
+/// Where keys on a column of a plan arrive.
+#[derive(Debug)]
+pub(crate) struct KeyReach<'a> {
+    /// The read they would reduce.
+    pub(crate) node: &'a RemoteNode,
     pub(crate) distinct: f64,
     pub(crate) indexed: bool,
     /// Keys up to which a keyed read is used.
     pub(crate) limit: f64,
 }
 
-/// Whether keys for an expression over `plan` reach a remote scan, through operators they may pass.
-pub(crate) fn key_reach(expr: &Expr, plan: &LogicalPlan) -> Option<KeyReach> {
+/// Whether keys for an expression over `plan` reach a remote read, through operators they may pass.
+pub(crate) fn key_reach<'a>(expr: &Expr, plan: &'a LogicalPlan, cores: f64) -> Option<KeyReach<'a>> {
     let position = column_position(expr, plan.schema())?;
     if stops_keys(plan) {
         return None;
     }
-    let (table, column) = column_origin(plan, position)?;
-    let keys_per_query = table.connector.capabilities().keys.as_ref()?.max_per_query;
-    let distinct = column_statistics(table, column).distinct;
-    let indexed = table.is_indexed(&table.info.columns[column].name);
-    let table_rows = table.rows().map_or(UNKNOWN_ROWS, |rows| rows as f64);
-    Some(KeyReach {
-        table_rows,
-        distinct: distinct.map_or(table_rows, |distinct| distinct as f64).max(1.0),
-        indexed,
-        limit: key_limit(table.rows(), distinct, indexed, keys_per_query) as f64,
-    })
+    let (node, position) = reached(plan, position)?;
+    let columns = node.plan.root.columns();
+    if !node.connector.accepts_keys(columns.get(position)?) {
+        return None;
+    }
+    let origin = node.origin.get(position)?.as_ref()?;
+    let (distinct, indexed, limit) = key_figures(node, origin, cores)?;
+    Some(KeyReach { node, distinct, indexed, limit })
+}
+
+/// Distinct values of a key column, whether an index leads to them, and the keys up to which a keyed read pays.
+pub(crate) fn key_figures(node: &RemoteNode, origin: &Origin, cores: f64) -> Option<(f64, bool, f64)> {
+    let keys_per_query = node.connector.capabilities().keys.as_ref()?.max_per_query;
+    let table_rows = origin.table.rows().map_or(UNKNOWN_ROWS, |rows| rows as f64);
+    let distinct = column_statistics(origin).distinct.map_or(table_rows, |distinct| distinct as f64).max(1.0);
+    let indexed = origin.is_indexed();
+    let limit = if indexed {
+        cost::most_keys(node, distinct, MAX_KEYS as f64, cores).max(FEW_KEYS)
+    } else {
+        // Each query reads the whole table, so only one query pays.
+        FEW_KEYS.min(keys_per_query as f64)
+    };
+    Some((distinct, indexed, limit))
+}
+
+/// Keys that are always worth sending.
+const FEW_KEYS: f64 = 1_000.0;
+
+/// The remote node whose column is the column at `position` of a plan, unchanged.
+fn reached(plan: &LogicalPlan, position: usize) -> Option<(&RemoteNode, usize)> {
+    if let Some(node) = RemoteNode::of(plan) {
+        return Some((node, position));
+    }
+    match plan {
+        LogicalPlan::Projection(projection) => {
+            let input = projection.input.as_ref();
+            reached(input, column_position(projection.expr.get(position)?, input.schema())?)
+        }
+        LogicalPlan::Aggregate(aggregate) => {
+            let input = aggregate.input.as_ref();
+            reached(input, column_position(aggregate.group_expr.get(position)?, input.schema())?)
+        }
+        LogicalPlan::Join(join) => {
+            let left = join.left.schema().fields().len();
+            match join.join_type {
+                JoinType::RightSemi | JoinType::RightAnti => reached(&join.right, position),
+                JoinType::Full => None,
+                JoinType::Left if position >= left => None,
+                JoinType::Right if position < left => None,
+                _ if position < left => reached(&join.left, position),
+                _ => reached(&join.right, position - left),
+            }
+        }
+        LogicalPlan::Filter(filter) => reached(&filter.input, position),
+        LogicalPlan::SubqueryAlias(alias) => reached(&alias.input, position),
+        LogicalPlan::Sort(sort) => reached(&sort.input, position),
+        LogicalPlan::Distinct(distinct) => reached(distinct.input(), position),
+        _ => None,
+    }
 }
 
 fn stops_keys(plan: &LogicalPlan) -> bool {

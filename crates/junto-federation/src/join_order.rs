@@ -2,14 +2,13 @@
 //!
 //! A tree of inner joins is taken apart into relations and predicates and put together again: exactly for up to
 //! [`EXACT`] relations, greedily beyond. In each join the left side is finished first; its keys then reach the right
-//! side's remote scan, which the cost model knows. A semi-join with a side that is unique on its key is an inner join
-//! and takes part. Outer joins and other semi-joins stay where they are, a semi-join with its smaller side first; what is
-//! below them is ordered by itself.
+//! side's remote read, which the cost model knows. Relations of one source may be joined there, when that is cheaper. A
+//! semi-join with a side that is unique on its key is an inner join and takes part. Outer joins and other semi-joins stay
+//! where they are; what is below them is ordered by itself.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, NullEquality};
 use datafusion::error::Result;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
@@ -17,60 +16,33 @@ use datafusion::logical_expr::{
     BinaryExpr, Expr, Filter, Join, JoinConstraint, JoinType, LogicalPlan, Operator, Projection, binary_expr,
 };
 
+use crate::absorb::{Absorber, remote_join};
 use crate::cardinality::{KeyReach, column_position, distinct_of, key_reach, rows};
+use crate::cost::{self, Cost};
+use crate::node::RemoteNode;
 use crate::statistics::{EQUALITY, RANGE};
 
 /// Relations up to which every order is considered.
 const EXACT: usize = 10;
 /// Relations one tree may have; larger trees stay as written.
 const MOST: usize = 64;
-/// Cost of a row that is built into a hash table, against 1 for a row that is transferred.
-const BUILD: f64 = 1.0;
-/// Cost of a row that looks for partners.
-const PROBE: f64 = 0.3;
-/// Cost of a row that leaves a join.
-const OUTPUT: f64 = 0.3;
-/// Cost of sending one key.
-const KEY: f64 = 0.7;
-/// Share of a table's full cost that a keyed read without index still has: the server reads all, sends little.
-const UNINDEXED: f64 = 0.3;
+/// Weight of a row that later joins would work with, in microseconds, when joins are ordered greedily.
+const GREED: f64 = 0.1;
 
-/// Orders the inner joins of a plan, subqueries included.
-pub(crate) fn order_joins(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let plan = plan.map_subqueries(|subquery| order_joins(subquery).map(Transformed::yes))?.data;
-    if takes_part(&plan) {
-        let schema = Arc::clone(plan.schema());
-        let mut graph = Graph::default();
-        graph.flatten(plan.clone())?;
-        if graph.relations.len() <= MOST {
-            let joined = graph.rebuild()?;
-            let columns = schema.iter().map(|(qualifier, field)| Expr::Column(Column::from((qualifier, field))));
-            let projection = Projection::try_new_with_schema(columns.collect(), Arc::new(joined), schema)?;
-            return Ok(LogicalPlan::Projection(projection));
-        }
-    }
-    let plan = plan.map_children(|child| order_joins(child).map(Transformed::yes))?.data;
-    match plan {
-        LogicalPlan::Join(join) => smaller_first(join).map(LogicalPlan::Join),
-        other => Ok(other),
-    }
-}
-
-/// A semi-join with its smaller side first, so that the keys of `k IN (SELECT few)` reach the table that is filtered.
-fn smaller_first(join: Join) -> Result<Join> {
-    let swaps = join.join_type == JoinType::LeftSemi && !join.null_aware && !join.on.is_empty();
-    if !swaps || rows(&join.right) >= rows(&join.left) {
-        return Ok(join);
-    }
-    let on = join.on.into_iter().map(|(left, right)| (right, left)).collect();
-    let (left, right) = (join.right, join.left);
-    let constraint = join.join_constraint;
-    Join::try_new(left, right, on, join.filter, JoinType::RightSemi, constraint, join.null_equality, false)
+/// Orders a tree of inner joins; everything below it is rewritten.
+pub(crate) fn order(plan: LogicalPlan, absorber: &Absorber) -> Result<LogicalPlan> {
+    let schema = Arc::clone(plan.schema());
+    let mut graph = Graph { absorber: *absorber, relations: Vec::new(), predicates: Vec::new() };
+    graph.flatten(plan)?;
+    let joined = graph.rebuild()?;
+    let columns = schema.iter().map(|(qualifier, field)| Expr::Column(Column::from((qualifier, field))));
+    let projection = Projection::try_new_with_schema(columns.collect(), Arc::new(joined), schema)?;
+    Ok(LogicalPlan::Projection(projection))
 }
 
 /// Relations and the predicates between them.
-#[derive(Default)]
 struct Graph {
+    absorber: Absorber,
     relations: Vec<LogicalPlan>,
     predicates: Vec<Predicate>,
 }
@@ -86,6 +58,8 @@ struct Predicate {
 #[derive(Debug, Clone)]
 enum Tree {
     Leaf(usize),
+    /// A set of relations that their source joins.
+    Remote(u64),
     /// The left side is built first.
     Join(Box<Tree>, Box<Tree>),
 }
@@ -93,7 +67,9 @@ enum Tree {
 #[derive(Debug, Clone)]
 struct Candidate {
     tree: Tree,
-    cost: f64,
+    cost: Cost,
+    /// `cost` as elapsed time.
+    time: f64,
     rows: f64,
 }
 
@@ -114,21 +90,68 @@ impl Graph {
             {
                 self.flatten(Arc::unwrap_or_clone(projection.input))?;
             }
-            other => self.relations.push(order_joins(other)?),
+            other => self.relations.push(self.absorber.rewrite(other)?),
         }
         Ok(())
     }
 
     fn rebuild(&mut self) -> Result<LogicalPlan> {
         self.measure();
-        let best = if self.relations.len() <= EXACT { self.exact() } else { self.greedy() };
+        let remotes = if self.relations.len() <= EXACT { self.remotes() } else { HashMap::new() };
+        let best = match self.relations.len() {
+            0..=EXACT => self.exact(&remotes),
+            _ if self.relations.len() <= MOST => self.greedy(),
+            _ => self.as_written(),
+        };
         let mut used = vec![false; self.predicates.len()];
-        let plan = self.build(&best.tree, &mut used)?.0;
+        let plan = self.build(&best.tree, &remotes, &mut used)?.0;
         let rest = self.predicates.iter().zip(&used).filter(|(_, used)| !**used).map(|(p, _)| p.expr.clone());
         Ok(match conjunction(rest) {
             Some(predicate) => LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(plan))?),
             None => plan,
         })
+    }
+
+    /// For each connected set of relations of one source, the read that joins them there, if the source can.
+    fn remotes(&self) -> HashMap<u64, RemoteNode> {
+        let mut remotes: HashMap<u64, RemoteNode> = HashMap::new();
+        if !self.absorber.push_down {
+            return remotes;
+        }
+        for (index, relation) in self.relations.iter().enumerate() {
+            if let Some(node) = RemoteNode::of(relation) {
+                remotes.insert(1 << index, node.clone());
+            }
+        }
+        if remotes.len() < 2 {
+            return remotes;
+        }
+        let base: Vec<f64> = self.relations.iter().map(rows).collect();
+        for set in 1..1u64 << self.relations.len() {
+            if set.count_ones() < 2 {
+                continue;
+            }
+            // The relation that is joined last: what is left then should be small.
+            let last = (0..self.relations.len())
+                .map(|index| 1u64 << index)
+                .filter(|one| set & one != 0 && remotes.contains_key(one) && self.connects(set & !one, *one))
+                .filter(|one| remotes.contains_key(&(set & !one)))
+                .min_by(|a, b| self.rows_of(set & !a, &base).total_cmp(&self.rows_of(set & !b, &base)));
+            let Some(last) = last else { continue };
+            let (Some(left), Some(right)) = (remotes.get(&(set & !last)), remotes.get(&last)) else { continue };
+            if left.shares_source_with(right)
+                && let Some(joined) = self.joined_there(left, right, set & !last, last, self.rows_of(set, &base))
+            {
+                remotes.insert(set, joined);
+            }
+        }
+        remotes
+    }
+
+    fn joined_there(&self, left: &RemoteNode, right: &RemoteNode, l: u64, r: u64, rows: f64) -> Option<RemoteNode> {
+        let mut used = vec![false; self.predicates.len()];
+        let join = self.join(left.clone().into_plan(), right.clone().into_plan(), l, r, &mut used).ok()?;
+        remote_join(left, right, &join, rows).ok()
     }
 
     /// Finds out which relations each predicate mentions and how much it keeps.
@@ -169,16 +192,19 @@ impl Graph {
         inside.fold(product, |all, predicate| all * predicate.share).max(1.0)
     }
 
+    fn candidate(&self, tree: Tree, cost: Cost, rows: f64) -> Candidate {
+        Candidate { tree, cost, time: cost.time(self.absorber.cores), rows }
+    }
+
     fn leaves(&self) -> Vec<Candidate> {
         let leaf = |(index, relation): (usize, &LogicalPlan)| {
-            let rows = rows(relation);
-            Candidate { tree: Tree::Leaf(index), cost: scan_rows(relation), rows }
+            self.candidate(Tree::Leaf(index), self.absorber.cost(relation), rows(relation))
         };
         self.relations.iter().enumerate().map(leaf).collect()
     }
 
     /// Dynamic programming over all sets of relations.
-    fn exact(&self) -> Candidate {
+    fn exact(&self, remotes: &HashMap<u64, RemoteNode>) -> Candidate {
         let leaves = self.leaves();
         let base: Vec<f64> = leaves.iter().map(|leaf| leaf.rows).collect();
         let all = (1u64 << leaves.len()) - 1;
@@ -189,7 +215,14 @@ impl Graph {
                 continue;
             }
             let rows = self.rows_of(set, &base);
-            let mut chosen: Option<Candidate> = None;
+            let there = remotes.get(&set).map(|node| {
+                self.candidate(Tree::Remote(set), cost::read(node, self.absorber.cores), rows)
+            });
+            if let Some(there) = there.as_ref().filter(|_| self.absorber.whatever_it_costs) {
+                best.insert(set, there.clone());
+                continue;
+            }
+            let mut chosen = there;
             for connected in [true, false] {
                 let mut left = (set - 1) & set;
                 while left != 0 {
@@ -197,8 +230,8 @@ impl Graph {
                     if let (Some(build), Some(probe)) = (best.get(&left), best.get(&right))
                         && self.connects(left, right) == connected
                     {
-                        let candidate = self.joined(build, probe, rows, left);
-                        if chosen.as_ref().is_none_or(|best| candidate.cost < best.cost) {
+                        let candidate = self.joined(build, probe, rows, left, remotes);
+                        if chosen.as_ref().is_none_or(|best| candidate.time < best.time) {
                             chosen = Some(candidate);
                         }
                     }
@@ -231,8 +264,8 @@ impl Graph {
                     }
                     let apart = !self.connects(*left_mask, *right_mask);
                     let rows = self.rows_of(left_mask | right_mask, &base);
-                    let candidate = self.joined(build, probe, rows, *left_mask);
-                    let added = candidate.cost - build.cost - probe.cost + rows;
+                    let candidate = self.joined(build, probe, rows, *left_mask, &HashMap::new());
+                    let added = candidate.time - build.time - probe.time + rows * GREED;
                     if chosen.as_ref().is_none_or(|best| (apart, added) < (best.0, best.1)) {
                         chosen = Some((apart, added, left, right, candidate));
                     }
@@ -250,7 +283,7 @@ impl Graph {
     fn as_written(&self) -> Candidate {
         let join = |tree, index| Tree::Join(Box::new(tree), Box::new(Tree::Leaf(index)));
         let tree = (1..self.relations.len()).fold(Tree::Leaf(0), join);
-        Candidate { tree, cost: 0.0, rows: 0.0 }
+        self.candidate(tree, Cost::default(), 0.0)
     }
 
     fn connects(&self, left: u64, right: u64) -> bool {
@@ -259,28 +292,42 @@ impl Graph {
     }
 
     /// `build` joined with `probe`; `left` is the set of `build`.
-    fn joined(&self, build: &Candidate, probe: &Candidate, rows: f64, left: u64) -> Candidate {
-        let scan = match probe.tree {
-            Tree::Leaf(relation) => {
-                self.keyed_cost(relation, build, left).map_or(probe.cost, |cost| cost.min(probe.cost))
-            }
-            Tree::Join(..) => probe.cost,
+    fn joined(
+        &self,
+        build: &Candidate,
+        probe: &Candidate,
+        rows: f64,
+        left: u64,
+        remotes: &HashMap<u64, RemoteNode>,
+    ) -> Candidate {
+        let cores = self.absorber.cores;
+        let keyed = match &probe.tree {
+            Tree::Leaf(relation) => self.keyed(&self.relations[*relation], 1 << relation, build, left),
+            Tree::Remote(set) => remotes.get(set).and_then(|node| {
+                self.keyed(&node.clone().into_plan(), *set, build, left)
+            }),
+            Tree::Join(..) => None,
         };
-        let cost = build.cost + scan + build.rows * BUILD + probe.rows * PROBE + rows * OUTPUT;
+        let whole = (probe.cost, probe.rows);
+        let (scan, probed) = match keyed {
+            Some(keyed) if keyed.0.time(cores) < probe.time => keyed,
+            _ => whole,
+        };
+        let cost = build.cost.then(scan).then(cost::join(build.rows, probed, rows, cores));
         let tree = Tree::Join(Box::new(build.tree.clone()), Box::new(probe.tree.clone()));
-        Candidate { tree, cost, rows }
+        self.candidate(tree, cost, rows)
     }
 
-    /// Cost of reading `relation` by the keys of a finished side.
-    fn keyed_cost(&self, relation: usize, build: &Candidate, left: u64) -> Option<f64> {
-        let plan = &self.relations[relation];
+    /// Cost of reading the relations `set`, together `plan`, by the keys of a finished side, and the rows that come.
+    fn keyed(&self, plan: &LogicalPlan, set: u64, build: &Candidate, left: u64) -> Option<(Cost, f64)> {
         let by_key = |predicate: &Predicate| {
             let (a, b) = sides(&predicate.expr)?;
-            let (inner, outer) = if self.owner(a) == Some(relation) { (a, b) } else { (b, a) };
-            if self.owner(inner) != Some(relation) || self.mask_of(outer) & !left != 0 {
+            let of_set = |expr: &Expr| self.owner(expr).is_some_and(|owner| set & (1 << owner) != 0);
+            let (inner, outer) = if of_set(a) { (a, b) } else { (b, a) };
+            if !of_set(inner) || self.mask_of(outer) & !left != 0 {
                 return None;
             }
-            let KeyReach { table_rows, distinct, indexed, limit } = key_reach(inner, plan)?;
+            let KeyReach { node, distinct, indexed, limit } = key_reach(inner, plan, self.absorber.cores)?;
             let keys = match self.owner(outer) {
                 Some(owner) => distinct_of(outer, &self.relations[owner]).min(build.rows),
                 None => build.rows,
@@ -288,42 +335,59 @@ impl Graph {
             if keys > limit {
                 return None;
             }
-            let share = (keys / distinct).min(1.0);
-            let found = scan_rows(plan) * share;
-            Some(keys * KEY + found + if indexed { 0.0 } else { table_rows * UNINDEXED })
+            let found = rows(plan) * (keys / distinct).min(1.0);
+            Some((cost::keyed_read(node, keys, distinct, indexed, self.absorber.cores), found))
         };
-        self.predicates.iter().filter_map(by_key).min_by(f64::total_cmp)
+        let cores = self.absorber.cores;
+        let cheapest = |a: &(Cost, f64), b: &(Cost, f64)| a.0.time(cores).total_cmp(&b.0.time(cores));
+        self.predicates.iter().filter_map(by_key).min_by(cheapest)
     }
 
     /// The plan of a tree and the set of its relations. Marks the predicates it used.
-    fn build(&self, tree: &Tree, used: &mut [bool]) -> Result<(LogicalPlan, u64)> {
+    fn build(
+        &self,
+        tree: &Tree,
+        remotes: &HashMap<u64, RemoteNode>,
+        used: &mut [bool],
+    ) -> Result<(LogicalPlan, u64)> {
         let (left, right) = match tree {
             Tree::Leaf(index) => return Ok((self.relations[*index].clone(), 1 << index)),
-            Tree::Join(left, right) => (self.build(left, used)?, self.build(right, used)?),
+            Tree::Remote(set) => {
+                for (predicate, used) in self.predicates.iter().zip(used.iter_mut()) {
+                    *used |= predicate.mask & !set == 0 && predicate.mask.count_ones() > 1;
+                }
+                let node = remotes.get(set).cloned().map(RemoteNode::into_plan);
+                return Ok((node.unwrap_or_default(), *set));
+            }
+            Tree::Join(left, right) => (self.build(left, remotes, used)?, self.build(right, remotes, used)?),
         };
-        let both = left.1 | right.1;
+        let join = self.join(left.0, right.0, left.1, right.1, used)?;
+        Ok((LogicalPlan::Join(join), left.1 | right.1))
+    }
+
+    /// Two plans joined by the predicates between them. Marks the predicates it used.
+    fn join(&self, left: LogicalPlan, right: LogicalPlan, l: u64, r: u64, used: &mut [bool]) -> Result<Join> {
         let (mut on, mut filters) = (Vec::new(), Vec::new());
         for (predicate, used) in self.predicates.iter().zip(used.iter_mut()) {
-            if *used || predicate.mask & !both != 0 || predicate.mask & left.1 == 0 || predicate.mask & right.1 == 0 {
+            if *used || predicate.mask & !(l | r) != 0 || predicate.mask & l == 0 || predicate.mask & r == 0 {
                 continue;
             }
             *used = true;
-            match self.as_key(predicate, left.1, right.1) {
+            match self.as_key(predicate, l, r) {
                 Some(pair) => on.push(pair),
                 None => filters.push(predicate.expr.clone()),
             }
         }
-        let join = Join::try_new(
-            Arc::new(left.0),
-            Arc::new(right.0),
+        Join::try_new(
+            Arc::new(left),
+            Arc::new(right),
             on,
             conjunction(filters),
             JoinType::Inner,
             JoinConstraint::On,
             NullEquality::NullEqualsNothing,
             false,
-        )?;
-        Ok((LogicalPlan::Join(join), both))
+        )
     }
 
     /// An equality as a pair of (left, right) expressions.
@@ -340,19 +404,8 @@ impl Graph {
     }
 }
 
-/// Rows that must be read from sources for a plan.
-fn scan_rows(plan: &LogicalPlan) -> f64 {
-    match plan {
-        LogicalPlan::TableScan(_) | LogicalPlan::Filter(_) if plan.inputs().iter().all(|i| i.inputs().is_empty()) => {
-            rows(plan)
-        }
-        _ if plan.inputs().is_empty() => rows(plan),
-        _ => plan.inputs().into_iter().map(scan_rows).sum(),
-    }
-}
-
 /// Whether an operator belongs to a tree of inner joins.
-fn takes_part(plan: &LogicalPlan) -> bool {
+pub(crate) fn takes_part(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Join(join) => is_inner(join) || is_unique_semi_join(join),
         _ => false,

@@ -7,19 +7,21 @@
 //! Must not know: any concrete connector, SQL text, configuration. It performs no I/O of its own; rows come through
 //! [`junto_connector::Connector::open`] when a plan runs.
 
+mod absorb;
 mod cardinality;
+mod cost;
 pub mod execution;
 mod join_order;
 pub mod keys;
 mod node;
 mod planner;
-mod pushdown;
 mod source;
 mod statistics;
 mod translate;
 
 pub use cardinality::column_origin;
 pub use execution::{RemoteScanExec, SourceFailure, StatementSources};
-pub use node::RemoteNode;
+pub use cost::Work;
+pub use node::{Origin, RemoteNode};
 pub use planner::FederatedPlanner;
 pub use source::{RemoteTable, RemoteTableSource};

@@ -7,28 +7,77 @@ use std::sync::Arc;
 
 use datafusion::common::DFSchemaRef;
 use datafusion::error::Result;
-use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
-use junto_connector::RemotePlan;
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
+use junto_connector::{Connector, Prefer, RemotePlan};
+use junto_types::Alias;
 
+use crate::cost::Work;
 use crate::source::RemoteTable;
 
 /// A [`RemotePlan`] in place of the operators it absorbed; its schema is exactly theirs.
 #[derive(Debug, Clone)]
 pub struct RemoteNode {
-    pub table: Arc<RemoteTable>,
+    /// The connection's alias; physical plans hold this, never the connection.
+    pub connection: Alias,
+    /// Consulted for capabilities while planning.
+    pub connector: Arc<dyn Connector>,
+    /// What the connection's owner wants of the planner.
+    pub prefer: Prefer,
     pub plan: RemotePlan,
     pub schema: DFSchemaRef,
-    /// Per output column, the column of the table it is, if it is one.
-    pub origin: Vec<Option<usize>>,
-    /// Estimated rows of the plan.
-    pub rows: Option<f64>,
+    /// Per output column, the column of a table it is, if it is one.
+    pub origin: Vec<Option<Origin>>,
+    /// What the plan costs its source, and the rows that leave it.
+    pub work: Work,
     /// Why operators above were not absorbed, for EXPLAIN.
     pub kept_local: Vec<String>,
+    /// Groups of the plan's aggregate are merged above, so they may arrive in parts.
+    pub partial_groups: bool,
+}
+
+/// A column of a table.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    pub table: Arc<RemoteTable>,
+    /// Position in the table.
+    pub column: usize,
+}
+
+impl Origin {
+    /// The column's name in the source.
+    pub(crate) fn name(&self) -> &str {
+        &self.table.info.columns[self.column].name
+    }
+
+    /// Whether the source reaches rows by values of this column without reading the table.
+    pub(crate) fn is_indexed(&self) -> bool {
+        self.table.is_indexed(self.name())
+    }
+}
+
+impl RemoteNode {
+    /// The node as a plan.
+    pub(crate) fn into_plan(self) -> LogicalPlan {
+        LogicalPlan::Extension(Extension { node: Arc::new(self) })
+    }
+
+    /// The node that a plan is, if it is one.
+    pub(crate) fn of(plan: &LogicalPlan) -> Option<&RemoteNode> {
+        match plan {
+            LogicalPlan::Extension(extension) => extension.node.as_any().downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether one query could read this node and `other`.
+    pub(crate) fn shares_source_with(&self, other: &RemoteNode) -> bool {
+        self.connection == other.connection || self.connector.remote_id() == other.connector.remote_id()
+    }
 }
 
 impl PartialEq for RemoteNode {
     fn eq(&self, other: &Self) -> bool {
-        self.table.connection == other.table.connection && self.plan == other.plan && self.schema == other.schema
+        self.connection == other.connection && self.plan == other.plan && self.schema == other.schema
     }
 }
 
@@ -42,8 +91,8 @@ impl PartialOrd for RemoteNode {
 
 impl Hash for RemoteNode {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.table.connection.hash(state);
-        self.table.info.name.hash(state);
+        self.connection.hash(state);
+        self.plan.root.tables().hash(state);
     }
 }
 
@@ -65,7 +114,8 @@ impl UserDefinedLogicalNodeCore for RemoteNode {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Remote: {:?}", self.table)
+        let tables: Vec<String> = self.plan.root.tables().iter().map(ToString::to_string).collect();
+        write!(f, "Remote: @{} {}", self.connection, tables.join(", "))
     }
 
     fn with_exprs_and_inputs(&self, _expressions: Vec<Expr>, _inputs: Vec<LogicalPlan>) -> Result<Self> {

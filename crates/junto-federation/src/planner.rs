@@ -10,14 +10,13 @@ use datafusion::execution::context::{QueryPlanner, SessionState};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
-use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::{Optimizer, OptimizerContext};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
-use crate::execution::RemoteScanExec;
+use crate::absorb::{Absorber, MergeNode, narrow_all};
+use crate::execution::{RemoteScanExec, merged};
 use crate::node::RemoteNode;
-use crate::{join_order, pushdown};
 
 /// Orders joins, pushes operators into remote scans, and plans the rest with the stock planner.
 ///
@@ -28,25 +27,32 @@ pub struct FederatedPlanner {
     pub reorder_joins: bool,
     /// Gives operators to the sources; off: every table is read whole.
     pub push_down: bool,
+    /// Gives sources whatever they compute exactly, also where that is slower.
+    pub whatever_it_costs: bool,
 }
 
 impl Default for FederatedPlanner {
     fn default() -> Self {
-        Self { reorder_joins: true, push_down: true }
+        Self { reorder_joins: true, push_down: true, whatever_it_costs: false }
     }
 }
 
 impl FederatedPlanner {
+    /// The plan with remote reads for leaves.
     fn remote_plan(&self, plan: &LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
-        let mut plan = plan.clone();
-        if self.reorder_joins {
-            plan = join_order::order_joins(plan)?;
-        }
-        let rules = Optimizer::with_rules(vec![Arc::new(PushDownFilter::new()), Arc::new(OptimizeProjections::new())]);
+        let absorber = Absorber {
+            push_down: self.push_down,
+            whatever_it_costs: self.whatever_it_costs,
+            reorder_joins: self.reorder_joins,
+            cores: state.config().target_partitions().max(1) as f64,
+        };
+        let plan = absorber.rewrite(plan.clone())?;
+        // Joins in another order need other columns.
+        let rules = Optimizer::with_rules(vec![Arc::new(OptimizeProjections::new())]);
         let context = OptimizerContext::new_with_config_options(Arc::new(state.config_options().as_ref().clone()))
             .with_max_passes(1);
-        plan = rules.optimize(plan, &context, |_, _| {})?;
-        if self.push_down { pushdown::push_down(plan) } else { pushdown::scans_only(plan) }
+        let plan = rules.optimize(plan, &context, |_, _| {})?;
+        narrow_all(plan)
     }
 }
 
@@ -73,10 +79,16 @@ impl ExtensionPlanner for RemoteScanPlanner {
         node: &dyn UserDefinedLogicalNode,
         _logical_inputs: &[&LogicalPlan],
         _physical_inputs: &[Arc<dyn ExecutionPlan>],
-        _session: &dyn Session,
-        _context: &PhysicalPlanningContext,
+        session: &dyn Session,
+        context: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let Some(node) = node.as_any().downcast_ref::<RemoteNode>() else { return Ok(None) };
-        Ok(Some(Arc::new(RemoteScanExec::new(node)?)))
+        let cores = session.config().target_partitions();
+        if let Some(node) = node.as_any().downcast_ref::<RemoteNode>() {
+            return Ok(Some(Arc::new(RemoteScanExec::new(node, cores)?)));
+        }
+        match node.as_any().downcast_ref::<MergeNode>() {
+            Some(node) => merged(node, cores, session, context).map(Some),
+            None => Ok(None),
+        }
     }
 }

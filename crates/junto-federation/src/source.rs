@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::logical_expr::TableSource;
-use junto_connector::{ColumnInfo, Connector, ScanColumn, TableInfo, TableStatistics};
+use junto_connector::{ColumnInfo, Connector, Prefer, ScanColumn, TableInfo, TableStatistics};
 use junto_types::Alias;
 
 /// A table, its connection and what is known of it.
@@ -16,6 +16,8 @@ pub struct RemoteTable {
     pub connector: Arc<dyn Connector>,
     pub info: Arc<TableInfo>,
     pub statistics: Arc<TableStatistics>,
+    /// What the connection's owner wants of the planner.
+    pub prefer: Prefer,
     schema: SchemaRef,
 }
 
@@ -26,6 +28,7 @@ impl RemoteTable {
         connector: Arc<dyn Connector>,
         info: Arc<TableInfo>,
         statistics: Arc<TableStatistics>,
+        prefer: Prefer,
         engine_names: &[String],
     ) -> Self {
         // Without metadata: fields of different sources meet in unions, which compare it.
@@ -33,7 +36,7 @@ impl RemoteTable {
             |(column, name): (&ColumnInfo, &String)| Field::new(name, column.data_type.clone(), column.nullable);
         let fields = info.columns.iter().zip(engine_names).map(field);
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        Self { connection, connector, info, statistics, schema }
+        Self { connection, connector, info, statistics, prefer, schema }
     }
 
     /// Schema inside the engine.

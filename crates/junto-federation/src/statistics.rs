@@ -5,6 +5,7 @@
 use junto_connector::expr::CompareOp;
 use junto_connector::{ColumnStatistics, Expr, Literal};
 
+use crate::node::Origin;
 use crate::source::RemoteTable;
 
 /// Share of rows a comparison for equality leaves when nothing is known.
@@ -13,27 +14,29 @@ pub(crate) const EQUALITY: f64 = 0.05;
 pub(crate) const RANGE: f64 = 0.3;
 /// Share of rows a pattern leaves.
 const PATTERN: f64 = 0.1;
+/// A range that looks empty still keeps this part of what its ends would keep independently of each other.
+const NARROW: f64 = 0.01;
 /// Rows of a table nothing is known of.
 pub(crate) const UNKNOWN_ROWS: f64 = 100_000.0;
 
-/// Share of a scan's rows for which `predicate` is true, 0 to 1. `origin` says which table column each position is.
-pub(crate) fn selectivity(predicate: &Expr, table: &RemoteTable, origin: &[Option<usize>]) -> f64 {
+/// Share of a relation's rows for which `predicate` is true, 0 to 1. `origin` says which table column each position is.
+pub(crate) fn selectivity(predicate: &Expr, origin: &[Option<Origin>]) -> f64 {
     let column = |expr: &Expr| match expr {
-        Expr::Column(index) => origin.get(*index).copied().flatten(),
+        Expr::Column(index) => origin.get(*index).and_then(Option::as_ref),
         _ => None,
     };
-    let statistics = |expr: &Expr| Some(column_statistics(table, column(expr)?));
+    let statistics = |expr: &Expr| Some(column_statistics(column(expr)?));
     let share = match predicate {
-        Expr::And(list) => list.iter().map(|part| selectivity(part, table, origin)).product(),
-        Expr::Or(list) => 1.0 - list.iter().map(|part| 1.0 - selectivity(part, table, origin)).product::<f64>(),
-        Expr::Not(inner) => 1.0 - selectivity(inner, table, origin),
+        Expr::And(list) => conjunction(list, origin),
+        Expr::Or(list) => 1.0 - list.iter().map(|part| 1.0 - selectivity(part, origin)).product::<f64>(),
+        Expr::Not(inner) => 1.0 - selectivity(inner, origin),
         Expr::IsNull { expr, negated } => {
             let nulls = statistics(expr).and_then(|s| s.null_fraction).unwrap_or(EQUALITY);
             if *negated { 1.0 - nulls } else { nulls }
         }
         Expr::InList { expr, list, negated } => {
-            let each = statistics(expr).and_then(|s| s.distinct).map_or(EQUALITY, |n| 1.0 / n.max(1) as f64);
-            let share = (each * list.len() as f64).min(1.0);
+            let of = statistics(expr).unwrap_or_default();
+            let share = list.iter().map(|value| equal(&of, value)).sum::<f64>().min(1.0);
             if *negated { 1.0 - share } else { share }
         }
         Expr::Like { negated, .. } => {
@@ -44,26 +47,86 @@ pub(crate) fn selectivity(predicate: &Expr, table: &RemoteTable, origin: &[Optio
             }
         }
         Expr::Compare { op, left, right } => match (column(left), &**right, column(right), &**left) {
-            (Some(index), Expr::Literal(value), _, _) => compared(*op, &column_statistics(table, index), value),
-            (_, _, Some(index), Expr::Literal(value)) => {
-                compared(flipped(*op), &column_statistics(table, index), value)
-            }
+            (Some(of), Expr::Literal(value), _, _) => compared(*op, &column_statistics(of), value),
+            (_, _, Some(of), Expr::Literal(value)) => compared(flipped(*op), &column_statistics(of), value),
             _ if matches!(op, CompareOp::Eq | CompareOp::IsNotDistinctFrom) => EQUALITY,
             _ => RANGE,
         },
+        Expr::Literal(Literal::Boolean(value)) => f64::from(u8::from(*value)),
         _ => RANGE,
     };
     share.clamp(0.0, 1.0)
 }
 
-fn compared(op: CompareOp, statistics: &ColumnStatistics, value: &Literal) -> f64 {
-    let equal = || {
-        let common = statistics.common.iter().find(|(common, _)| same(common, value)).map(|(_, share)| *share);
-        common.unwrap_or_else(|| statistics.distinct.map_or(EQUALITY, |n| 1.0 / n.max(1) as f64))
+/// Conditions are taken to be independent of each other, but for the two ends of a range of one column.
+fn conjunction(list: &[Expr], origin: &[Option<Origin>]) -> f64 {
+    let mut share = 1.0;
+    // Per column, the shares of rows that its lower and upper bounds keep.
+    let mut ranges: Vec<(usize, Option<f64>, Option<f64>)> = Vec::new();
+    for part in list {
+        let kept = selectivity(part, origin);
+        let Some((column, is_lower)) = bound(part) else {
+            share *= kept;
+            continue;
+        };
+        let at = ranges.iter().position(|(known, _, _)| *known == column).unwrap_or_else(|| {
+            ranges.push((column, None, None));
+            ranges.len() - 1
+        });
+        let end = if is_lower { &mut ranges[at].1 } else { &mut ranges[at].2 };
+        *end = Some(end.map_or(kept, |known| known.min(kept)));
+    }
+    for (_, above, below) in ranges {
+        share *= match (above, below) {
+            (Some(above), Some(below)) => (above + below - 1.0).max(above * below * NARROW),
+            (one, other) => one.or(other).unwrap_or(1.0),
+        };
+    }
+    share
+}
+
+/// The column that a comparison with a literal bounds, and whether from below.
+fn bound(expr: &Expr) -> Option<(usize, bool)> {
+    let Expr::Compare { op, left, right } = expr else { return None };
+    let (column, op) = match (&**left, &**right) {
+        (Expr::Column(column), Expr::Literal(_)) => (*column, *op),
+        (Expr::Literal(_), Expr::Column(column)) => (*column, flipped(*op)),
+        _ => return None,
     };
     match op {
-        CompareOp::Eq | CompareOp::IsNotDistinctFrom => equal(),
-        CompareOp::NotEq | CompareOp::IsDistinctFrom => 1.0 - equal(),
+        CompareOp::Gt | CompareOp::GtEq => Some((column, true)),
+        CompareOp::Lt | CompareOp::LtEq => Some((column, false)),
+        _ => None,
+    }
+}
+
+/// Share of a table's rows that an index finds for a condition, when there is an index it can use.
+pub(crate) fn indexed_share(predicate: &Expr, origin: &[Option<Origin>]) -> Option<f64> {
+    let indexed = |expr: &Expr| match expr {
+        Expr::Column(index) => origin.get(*index).and_then(Option::as_ref).is_some_and(Origin::is_indexed),
+        _ => false,
+    };
+    let usable = match predicate {
+        Expr::Compare { op: CompareOp::NotEq | CompareOp::IsDistinctFrom, .. } => false,
+        Expr::Compare { left, right, .. } => {
+            (indexed(left) && matches!(**right, Expr::Literal(_))) || (indexed(right) && matches!(**left, Expr::Literal(_)))
+        }
+        Expr::InList { expr, negated: false, .. } => indexed(expr),
+        Expr::And(list) => return list.iter().filter_map(|part| indexed_share(part, origin)).min_by(f64::total_cmp),
+        _ => false,
+    };
+    usable.then(|| selectivity(predicate, origin))
+}
+
+fn equal(statistics: &ColumnStatistics, value: &Literal) -> f64 {
+    let common = statistics.common.iter().find(|(common, _)| same(common, value)).map(|(_, share)| *share);
+    common.unwrap_or_else(|| statistics.distinct.map_or(EQUALITY, |n| 1.0 / n.max(1) as f64))
+}
+
+fn compared(op: CompareOp, statistics: &ColumnStatistics, value: &Literal) -> f64 {
+    match op {
+        CompareOp::Eq | CompareOp::IsNotDistinctFrom => equal(statistics, value),
+        CompareOp::NotEq | CompareOp::IsDistinctFrom => 1.0 - equal(statistics, value),
         CompareOp::Lt | CompareOp::LtEq => below(statistics, value).unwrap_or(RANGE),
         CompareOp::Gt | CompareOp::GtEq => below(statistics, value).map_or(RANGE, |share| 1.0 - share),
     }
@@ -118,7 +181,12 @@ fn flipped(op: CompareOp) -> CompareOp {
 }
 
 /// Statistics of a column, with its number of distinct values filled in where a key says it.
-pub(crate) fn column_statistics(table: &RemoteTable, index: usize) -> ColumnStatistics {
+pub(crate) fn column_statistics(of: &Origin) -> ColumnStatistics {
+    table_column_statistics(&of.table, of.column)
+}
+
+/// The same, by position in a table.
+pub(crate) fn table_column_statistics(table: &RemoteTable, index: usize) -> ColumnStatistics {
     let Some(column) = table.info.columns.get(index) else { return ColumnStatistics::default() };
     let mut statistics = table.statistics.column(&column.name).cloned().unwrap_or_default();
     if statistics.distinct.is_none() && table.info.is_unique_on(&[&column.name]) {

@@ -56,8 +56,11 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
     options.sql_parser.collect_spans = true;
     options.sql_parser.support_varchar_with_length = true;
 
-    let planner =
-        FederatedPlanner { reorder_joins: settings.planning.reorder_joins, push_down: settings.planning.push_down };
+    let planner = FederatedPlanner {
+        reorder_joins: settings.planning.reorder_joins,
+        push_down: settings.planning.push_down,
+        whatever_it_costs: settings.planning.whatever_it_costs,
+    };
     let mut builder = SessionStateBuilder::new()
         .with_config(config)
         .with_default_features()

@@ -1,6 +1,8 @@
 //! Running remote plans: what a statement knows of its sources, and the physical leaf that reads one.
 
+mod merge;
 mod scan;
+mod shared;
 
 use std::collections::HashMap;
 use std::error::Error as _;
@@ -12,6 +14,7 @@ use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use junto_connector::{Connector, SourceMetrics, StatementContext};
 use junto_types::Alias;
+pub(crate) use merge::merged;
 pub use scan::{KeyBinding, KeyColumn, RemoteScanExec};
 
 /// The live sources of one statement. Put into the session's configuration; physical plans name sources by alias.

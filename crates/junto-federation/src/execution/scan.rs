@@ -1,9 +1,10 @@
-//! The physical leaf that reads one remote plan, whole or by keys.
+//! The physical leaf that reads one remote plan, whole or by keys, over one connection or several.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -18,14 +19,16 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, SendableRecordBatchStream,
     StatisticsArgs,
 };
-use futures::{Stream, StreamExt, TryStreamExt, stream};
-use junto_connector::{BatchStream, Connector, Keys, OpenRequest, RemotePlan};
+use futures::{StreamExt, TryStreamExt, stream};
+use junto_connector::{BatchStream, Connector, Keys, OpenRequest, RemotePlan, Workers};
 use junto_types::Alias;
 
+use super::shared::SharedRead;
 use super::{SourceFailure, StatementSources};
-use crate::keys::{KeySlot, key_limit};
-use crate::node::RemoteNode;
-use crate::statistics::column_statistics;
+use crate::cardinality::key_figures;
+use crate::cost;
+use crate::keys::KeySlot;
+use crate::node::{Origin, RemoteNode};
 
 /// Reads a [`RemotePlan`]. Serialisable but for its key slots, which belong to one run of one plan.
 #[derive(Debug, Clone)]
@@ -33,12 +36,14 @@ pub struct RemoteScanExec {
     connection: Alias,
     plan: Arc<RemotePlan>,
     schema: SchemaRef,
-    rows: Option<f64>,
+    rows: f64,
     kept_local: Vec<String>,
     /// Per output column, what keys on it would do; none where the source takes no keys there.
     key_columns: Vec<Option<KeyColumn>>,
     keys_per_query: usize,
     bindings: Vec<KeyBinding>,
+    workers: Workers,
+    read: Arc<SharedRead>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -63,40 +68,43 @@ pub struct KeyBinding {
 }
 
 impl RemoteScanExec {
-    pub(crate) fn new(node: &RemoteNode) -> Result<Self> {
+    /// The scan of a node, by at most `cores` connections at once.
+    pub(crate) fn new(node: &RemoteNode, cores: usize) -> Result<Self> {
         let schema = Arc::clone(node.schema.inner());
-        let connector = &node.table.connector;
+        let connector = &node.connector;
         let columns = node.plan.root.columns();
         if columns.len() != schema.fields().len() {
-            return Err(DataFusionError::Internal(format!("remote plan of {:?} has other columns", node.table)));
+            let tables: Vec<String> = node.plan.root.tables().iter().map(ToString::to_string).collect();
+            return Err(DataFusionError::Internal(format!("the remote plan of {} has other columns", tables.join(", "))));
         }
         let capabilities = connector.capabilities();
-        let keys_per_query = capabilities.keys.as_ref().map_or(0, |keys| keys.max_per_query);
-        let key_column = |(column, origin): (&junto_connector::RelationColumn, &Option<usize>)| {
-            let index = (*origin)?;
-            if keys_per_query == 0 || !connector.accepts_keys(column) {
+        let key_column = |(column, origin): (&junto_connector::RelationColumn, &Option<Origin>)| {
+            let origin = origin.as_ref()?;
+            if !connector.accepts_keys(column) {
                 return None;
             }
-            let indexed = node.table.is_indexed(&node.table.info.columns[index].name);
-            let distinct = column_statistics(&node.table, index).distinct;
-            Some(KeyColumn { indexed, limit: key_limit(node.table.rows(), distinct, indexed, keys_per_query) })
+            let (_, indexed, limit) = key_figures(node, origin, cores as f64)?;
+            Some(KeyColumn { indexed, limit: limit as usize })
         };
+        let most = if cost::can_split(node) { cores.max(1) } else { 1 };
         let properties = PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
-            Partitioning::UnknownPartitioning(1),
+            Partitioning::UnknownPartitioning(most),
             EmissionType::Incremental,
             Boundedness::Bounded,
         )
         .with_scheduling_type(SchedulingType::Cooperative);
         Ok(Self {
-            connection: node.table.connection.clone(),
+            connection: node.connection.clone(),
             plan: Arc::new(node.plan.clone()),
             schema,
-            rows: node.rows,
+            rows: node.work.rows,
             kept_local: node.kept_local.clone(),
             key_columns: columns.iter().zip(&node.origin).map(key_column).collect(),
-            keys_per_query,
+            keys_per_query: capabilities.keys.as_ref().map_or(0, |keys| keys.max_per_query),
             bindings: Vec::new(),
+            workers: Workers { most, groups_in_parts: node.partial_groups },
+            read: Arc::default(),
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         })
@@ -113,7 +121,7 @@ impl RemoteScanExec {
     }
 
     /// Estimated rows without keys.
-    pub fn estimated_rows(&self) -> Option<f64> {
+    pub fn estimated_rows(&self) -> f64 {
         self.rows
     }
 
@@ -134,27 +142,38 @@ impl RemoteScanExec {
     pub(crate) fn with_binding(&self, binding: KeyBinding) -> Self {
         let mut scan = self.clone();
         scan.bindings.push(binding);
+        scan.read = Arc::default();
         scan
     }
 
+    /// Connections that may read at once.
+    pub fn most_workers(&self) -> usize {
+        self.workers.most
+    }
+
     /// Waits for keys and opens the read that fits what was found.
-    async fn read(self, sources: Arc<StatementSources>, batch_rows: usize, keyed: Count) -> Result<BatchStream> {
+    async fn open(self, sources: Arc<StatementSources>, batch_rows: usize, figures: Figures) -> Result<Vec<BatchStream>> {
         let connector = sources.connector(&self.connection);
         let (Some(connector), Some(context)) = (connector, sources.context(&self.connection)) else {
             return Err(DataFusionError::Internal(format!("@{} is not part of the statement", self.connection)));
         };
         let connector = Arc::clone(connector);
-        let request = OpenRequest { plan: Arc::clone(&self.plan), keys: None, batch_rows, context };
-        let Some(keys) = self.chosen_keys().await? else {
-            return open(connector, request).await.map_err(|error| SourceFailure::wrap(&self.connection, error));
+        let keys = self.chosen_keys().await?;
+        if let Some(keys) = &keys {
+            figures.keys.add(keys.values.num_rows());
+            if keys.values.num_rows() == 0 && !keys.nulls {
+                return Ok(Vec::new());
+            }
+        }
+        let request = OpenRequest { plan: Arc::clone(&self.plan), keys, batch_rows, context };
+        let streams = if self.workers.most > 1 {
+            open_parallel(connector, request, self.workers).await
+        } else {
+            in_turn(connector, request, self.keys_per_query).await.map(|stream| vec![stream])
         };
-        keyed.add(keys.values.num_rows());
-        let reads: Vec<OpenRequest> = chunks(&keys, self.keys_per_query)
-            .into_iter()
-            .map(|keys| OpenRequest { keys: Some(keys), ..request.clone() })
-            .collect();
-        let batches = stream::iter(reads).then(move |request| open(Arc::clone(&connector), request)).try_flatten();
-        Ok(Box::pin(batches))
+        let streams = streams.map_err(|error| SourceFailure::wrap(&self.connection, error))?;
+        figures.connections.add(streams.len());
+        Ok(streams)
     }
 
     /// The smallest set of keys that arrived and pays, or none: then everything is read.
@@ -175,6 +194,12 @@ impl RemoteScanExec {
     }
 }
 
+/// Figures of one scan for EXPLAIN.
+struct Figures {
+    keys: Count,
+    connections: Count,
+}
+
 /// Opens a read; a connection that was lost before the first row is tried once more.
 async fn open(connector: Arc<dyn Connector>, request: OpenRequest) -> junto_connector::Result<BatchStream> {
     match connector.open(request.clone()).await {
@@ -184,6 +209,35 @@ async fn open(connector: Arc<dyn Connector>, request: OpenRequest) -> junto_conn
         }
         result => result,
     }
+}
+
+/// As [`open`], over several connections.
+async fn open_parallel(
+    connector: Arc<dyn Connector>,
+    request: OpenRequest,
+    workers: Workers,
+) -> junto_connector::Result<Vec<BatchStream>> {
+    match connector.open_parallel(request.clone(), workers).await {
+        Err(junto_connector::Error::ConnectionLost { reason }) => {
+            tracing::debug!(reason, "connection lost before the first row, trying once more");
+            connector.open_parallel(request, workers).await
+        }
+        result => result,
+    }
+}
+
+/// Over one connection, one list of keys after the other.
+async fn in_turn(
+    connector: Arc<dyn Connector>,
+    request: OpenRequest,
+    keys_per_query: usize,
+) -> junto_connector::Result<BatchStream> {
+    let Some(keys) = &request.keys else { return open(connector, request).await };
+    let reads: Vec<OpenRequest> = chunks(keys, keys_per_query)
+        .into_iter()
+        .map(|keys| OpenRequest { keys: Some(keys), ..request.clone() })
+        .collect();
+    Ok(Box::pin(stream::iter(reads).then(move |request| open(Arc::clone(&connector), request)).try_flatten()))
 }
 
 fn chunks(keys: &Keys, size: usize) -> Vec<Keys> {
@@ -249,16 +303,15 @@ impl ExecutionPlan for RemoteScanExec {
     fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
         let mut scan = (*self).clone();
         scan.bindings.clear();
+        scan.read = Arc::default();
         scan.metrics = ExecutionPlanMetricsSet::new();
         Ok(Arc::new(scan))
     }
 
     fn statistics_from_inputs(&self, _inputs: &[Arc<Statistics>], _args: &StatisticsArgs) -> Result<Arc<Statistics>> {
         let mut statistics = Statistics::new_unknown(&self.schema);
-        if let Some(rows) = self.rows {
-            // Never exact: an exact count would replace the answer of count(*).
-            statistics.num_rows = Precision::Inexact(rows.max(1.0) as usize);
-        }
+        // Never exact: an exact count would replace the answer of count(*).
+        statistics.num_rows = Precision::Inexact(self.rows.max(1.0) as usize);
         Ok(Arc::new(statistics))
     }
 
@@ -270,30 +323,38 @@ impl ExecutionPlan for RemoteScanExec {
         let sources = StatementSources::of(&task)?;
         let batch_rows = task.session_config().batch_size();
         let baseline = BaselineMetrics::new(&self.metrics, partition);
-        let keyed = MetricBuilder::new(&self.metrics).counter("keys", partition);
-        let schema = Arc::clone(&self.schema);
-        let connection = self.connection.clone();
-        let batches = stream::once(self.clone().read(sources, batch_rows, keyed))
-            .map_ok(move |batches| in_schema(batches, Arc::clone(&schema), connection.clone()))
-            .try_flatten()
-            .inspect_ok(move |batch| baseline.record_output(batch.num_rows()));
+        let figures = Figures {
+            keys: MetricBuilder::new(&self.metrics).counter("keys", partition),
+            connections: MetricBuilder::new(&self.metrics).counter("connections", partition),
+        };
+        let first_row = MetricBuilder::new(&self.metrics).subset_time("time_to_first_row", partition);
+        let (schema, connection) = (Arc::clone(&self.schema), self.connection.clone());
+        let started = Instant::now();
+        let mut waiting = true;
+        let batches = self
+            .read
+            .partition(partition, self.clone().open(sources, batch_rows, figures))
+            .map(move |batch| in_schema(batch?, &schema, &connection))
+            .inspect_ok(move |batch| {
+                if std::mem::take(&mut waiting) {
+                    first_row.add_duration(started.elapsed());
+                }
+                baseline.record_output(batch.num_rows());
+            });
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches)))
     }
 }
 
-/// The source's batches under the plan's field names, types checked.
+/// The source's batch under the plan's field names, types checked.
 fn in_schema(
-    batches: BatchStream,
-    schema: SchemaRef,
-    connection: Alias,
-) -> impl Stream<Item = Result<RecordBatch>> + Send {
-    batches.map(move |batch| {
-        let batch = batch.map_err(|error| SourceFailure::wrap(&connection, error))?;
-        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let columns = batch.columns().to_vec();
-        RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options).map_err(|cause| {
-            let what = format!("the source delivered other columns than planned: {cause}");
-            SourceFailure::wrap(&connection, junto_connector::Error::internal(what))
-        })
+    batch: junto_connector::Result<RecordBatch>,
+    schema: &SchemaRef,
+    connection: &Alias,
+) -> Result<RecordBatch> {
+    let batch = batch.map_err(|error| SourceFailure::wrap(connection, error))?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), batch.columns().to_vec(), &options).map_err(|cause| {
+        let what = format!("the source delivered other columns than planned: {cause}");
+        SourceFailure::wrap(connection, junto_connector::Error::internal(what))
     })
 }

@@ -1,0 +1,350 @@
+//! Lets each remote read absorb the operators above it, where its source computes them exactly *and* that is cheaper.
+//!
+//! ```text
+//! Projection: a                          Remote: Project [a] (Filter b = 1 (Scan a, b, c))
+//!   Filter: b = 1 AND f(c)      =>         with `Filter: f(c)` kept above when the source has no exact f
+//!     TableScan: @x.t [a, b, c]
+//! ```
+//!
+//! Plans are rewritten bottom-up; trees of inner joins go through [`crate::join_order`], which weighs joins inside one
+//! source against joins here. [`forms`] says what a source would run, [`groups`] does so for aggregates.
+
+mod forms;
+mod groups;
+
+use std::sync::Arc;
+
+use datafusion::common::DFSchema;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::error::Result;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
+use datafusion::logical_expr::{
+    Aggregate, Expr, Filter, Join, JoinType, Limit, LogicalPlan, Projection, Sort, SubqueryAlias, Union,
+};
+use forms::{Term, plain_column};
+pub(crate) use forms::join as remote_join;
+pub(crate) use groups::MergeNode;
+use junto_connector::{Prefer, Support};
+
+use crate::cardinality::rows;
+use crate::cost::{self, Cost};
+use crate::join_order;
+use crate::node::RemoteNode;
+use crate::statistics;
+
+/// What the planner may do, and for which machine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Absorber {
+    /// Gives operators to sources; off: every table is read whole.
+    pub(crate) push_down: bool,
+    /// Whatever a source can compute goes there, also where that is slower.
+    pub(crate) whatever_it_costs: bool,
+    /// Reorders inner joins by estimated cost.
+    pub(crate) reorder_joins: bool,
+    /// Cores that work here can use.
+    pub(crate) cores: f64,
+}
+
+impl Absorber {
+    /// Rewrites a plan, subqueries included. Its schema does not change.
+    pub(crate) fn rewrite(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        let plan = plan.map_subqueries(|subquery| self.rewrite(subquery).map(Transformed::yes))?.data;
+        if self.reorder_joins && join_order::takes_part(&plan) {
+            return match join_order::order(plan, self)? {
+                LogicalPlan::Projection(projection) => self.absorb(LogicalPlan::Projection(projection)),
+                other => Ok(other),
+            };
+        }
+        let plan = plan.map_children(|child| self.rewrite(child).map(Transformed::yes))?.data;
+        self.absorb(plan)
+    }
+
+    /// Gives one operator, whose inputs are rewritten, to its source.
+    fn absorb(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        if let LogicalPlan::TableScan(scan) = &plan {
+            return Ok(forms::scan(scan).map_or(plan, RemoteNode::into_plan));
+        }
+        if !self.push_down {
+            return match plan {
+                LogicalPlan::Join(join) if self.reorder_joins => smaller_first(join).map(LogicalPlan::Join),
+                other => Ok(other),
+            };
+        }
+        match plan {
+            LogicalPlan::SubqueryAlias(alias) => Ok(renamed(alias)),
+            LogicalPlan::Filter(filter) => self.filter(filter, None),
+            LogicalPlan::Projection(projection) => self.projection(projection),
+            LogicalPlan::Limit(limit) => limited(limit),
+            LogicalPlan::Sort(sort) => topped(sort),
+            LogicalPlan::Join(join) => self.join(join),
+            LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
+            LogicalPlan::Union(union) => Ok(self.union(union)),
+            other => Ok(other),
+        }
+    }
+
+    /// Conditions the source computes exactly and cheaply go there; the rest stays above. `needed`: columns that are
+    /// used above the filter, when that is known.
+    fn filter(&self, filter: Filter, needed: Option<&[usize]>) -> Result<LogicalPlan> {
+        let Some(node) = RemoteNode::of(&filter.input) else { return Ok(LogicalPlan::Filter(filter)) };
+        let mut node = node.clone();
+        let (mut pushed, mut kept) = (Vec::new(), Vec::new());
+        for predicate in split_conjunction(&filter.predicate) {
+            match forms::term(&node, predicate) {
+                Ok(term) if !self.pays(&node, &term, predicate, needed) => {
+                    node.kept_local.push(format!("{predicate}: testing it there costs more than bringing the rows"));
+                    kept.push(predicate.clone());
+                }
+                Ok(Term { expr, support }) => {
+                    pushed.push(expr);
+                    if support != Support::Exact {
+                        node.kept_local.push(format!("{predicate}: checked again, the source compares more loosely"));
+                        kept.push(predicate.clone());
+                    }
+                }
+                Err(reason) => {
+                    node.kept_local.push(format!("{predicate}: {reason}"));
+                    kept.push(predicate.clone());
+                }
+            }
+        }
+        let scan = forms::filtered(&node, pushed).into_plan();
+        Ok(match conjunction(kept) {
+            Some(predicate) => LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(scan))?),
+            None => scan,
+        })
+    }
+
+    /// Whether a source tests a condition for less than it costs to bring the rows that fail it.
+    fn pays(&self, node: &RemoteNode, term: &Term, predicate: &Expr, needed: Option<&[usize]>) -> bool {
+        if self.whatever_it_costs || node.prefer == Prefer::LeastData {
+            return true;
+        }
+        let costs = &node.connector.capabilities().costs;
+        let types = node.plan.root.types();
+        let (there, here) = cost::condition(&term.expr, &types, costs);
+        if there <= costs.condition * 4.0 || statistics::indexed_share(&term.expr, &node.origin).is_some() {
+            return true;
+        }
+        let (sent, decoded) = cost::transfer_of(node);
+        let fails = 1.0 - statistics::selectivity(&term.expr, &node.origin);
+        // Columns that only this condition uses travel for it.
+        let extra: f64 = predicate
+            .column_refs()
+            .into_iter()
+            .filter_map(|column| node.schema.maybe_index_of_column(column))
+            .filter(|position| needed.is_some_and(|needed| !needed.contains(position)))
+            .map(|position| {
+                let (send, decode) = cost::value(&types[position], node.origin[position].as_ref(), costs);
+                send + decode
+            })
+            .sum();
+        there < fails * (sent + decoded) + here + extra
+    }
+
+    fn projection(&self, projection: Projection) -> Result<LogicalPlan> {
+        // A filter that was rewritten without knowing what is used above it is weighed once more.
+        let input = match Arc::unwrap_or_clone(projection.input) {
+            LogicalPlan::Filter(filter) if RemoteNode::of(&filter.input).is_some() => {
+                let used = used_positions(&projection.expr, filter.input.schema());
+                self.filter(filter, used.as_deref())?
+            }
+            other => other,
+        };
+        let projection = Projection::try_new_with_schema(projection.expr, Arc::new(input), projection.schema)?;
+        narrow(projection)
+    }
+
+    /// A join of two reads of one source, where the source does it for less than it costs to bring both and join here.
+    fn join(&self, join: Join) -> Result<LogicalPlan> {
+        let join = if self.reorder_joins { smaller_first(join)? } else { join };
+        let (Some(left), Some(right)) = (RemoteNode::of(&join.left), RemoteNode::of(&join.right)) else {
+            return Ok(LogicalPlan::Join(join));
+        };
+        let out = rows(&LogicalPlan::Join(join.clone()));
+        let Ok(there) = forms::join(left, right, &join, out) else { return Ok(LogicalPlan::Join(join)) };
+        let here = self.cost(&LogicalPlan::Join(join.clone()));
+        if self.is_better(&there, here, left.work.rows + right.work.rows) {
+            return Ok(there.into_plan());
+        }
+        let reason = self.comparison("join", &there, here);
+        let left = noted(left, reason);
+        Ok(LogicalPlan::Join(Join { left: Arc::new(left.into_plan()), ..join }))
+    }
+
+    /// An aggregate whose groups the source forms, in parts that are merged here.
+    fn aggregate(&self, aggregate: Aggregate) -> Result<LogicalPlan> {
+        let Ok(input) = forms::whole(&aggregate.input) else { return Ok(LogicalPlan::Aggregate(aggregate)) };
+        let plan = LogicalPlan::Aggregate(aggregate.clone());
+        let groups = rows(&plan);
+        let merge = match groups::merged(&aggregate, &input, groups) {
+            Ok(merge) => merge,
+            Err(reason) => return Ok(LogicalPlan::Aggregate(with_note(aggregate, &reason))),
+        };
+        let here = self.cost(&plan);
+        if self.is_better(&merge.remote, here, input.work.rows) {
+            return Ok(merge.into_plan());
+        }
+        let reason = self.comparison("aggregate", &merge.remote, here);
+        Ok(LogicalPlan::Aggregate(with_note(aggregate, &reason)))
+    }
+
+    fn union(&self, union: Union) -> LogicalPlan {
+        let nodes: Option<Vec<&RemoteNode>> = union.inputs.iter().map(|input| RemoteNode::of(input)).collect();
+        match nodes.filter(|_| self.whatever_it_costs) {
+            Some(nodes) => match forms::union(&nodes, Arc::clone(&union.schema)) {
+                Ok(node) => node.into_plan(),
+                Err(_) => LogicalPlan::Union(union),
+            },
+            None => LogicalPlan::Union(union),
+        }
+    }
+
+    /// Whether a remote form is used in place of reading `rows_here` rows and computing here.
+    fn is_better(&self, there: &RemoteNode, here: Cost, rows_here: f64) -> bool {
+        if self.whatever_it_costs {
+            return true;
+        }
+        match there.prefer {
+            Prefer::LeastData => there.work.rows <= rows_here,
+            Prefer::Fastest => cost::read(there, self.cores).time(self.cores) < here.time(self.cores),
+        }
+    }
+
+    fn comparison(&self, what: &str, there: &RemoteNode, here: Cost) -> String {
+        let milliseconds = |micros: f64| micros / 1000.0;
+        format!(
+            "{what}: estimated {:.1} ms there, {:.1} ms here",
+            milliseconds(cost::read(there, self.cores).time(self.cores)),
+            milliseconds(here.time(self.cores))
+        )
+    }
+
+    /// What running a rewritten plan costs.
+    pub(crate) fn cost(&self, plan: &LogicalPlan) -> Cost {
+        if let Some(node) = RemoteNode::of(plan) {
+            return cost::read(node, self.cores);
+        }
+        if let Some(merge) = MergeNode::of(plan) {
+            let groups = merge.remote.work.rows;
+            return cost::read(&merge.remote, self.cores).then(cost::aggregate(groups, groups, 1, self.cores));
+        }
+        let inputs = plan.inputs().into_iter().map(|input| self.cost(input)).fold(Cost::default(), Cost::then);
+        let input_rows = || plan.inputs().first().map_or(0.0, |input| rows(input));
+        let own = match plan {
+            LogicalPlan::Join(join) => cost::join(rows(&join.left), rows(&join.right), rows(plan), self.cores),
+            LogicalPlan::Aggregate(aggregate) => {
+                cost::aggregate(input_rows(), rows(plan), aggregate.aggr_expr.len(), self.cores)
+            }
+            LogicalPlan::Filter(_) | LogicalPlan::Projection(_) => Cost::shared(input_rows() * LOCAL_ROW, self.cores),
+            _ => Cost::default(),
+        };
+        inputs.then(own)
+    }
+}
+
+/// Filtering or computing a row here.
+const LOCAL_ROW: f64 = 0.01;
+
+/// Gives plain projections that DataFusion put above remote reads to them. Everything else stays as it is.
+pub(crate) fn narrow_all(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let narrowed = |plan| match plan {
+        LogicalPlan::Projection(projection) => narrow(projection).map(Transformed::yes),
+        other => Ok(Transformed::no(other)),
+    };
+    plan.transform_up_with_subqueries(narrowed).map(|transformed| transformed.data)
+}
+
+/// A projection of plain columns becomes part of the read below; below others, columns nobody uses need not travel.
+fn narrow(projection: Projection) -> Result<LogicalPlan> {
+    let Some(node) = RemoteNode::of(&projection.input) else { return Ok(LogicalPlan::Projection(projection)) };
+    let plain = projection.expr.iter().map(|expr| plain_column(expr, &node.schema)).collect::<Option<Vec<usize>>>();
+    if let Some(positions) = plain {
+        return Ok(forms::narrowed(node, &positions, Arc::clone(&projection.schema)).into_plan());
+    }
+    let Some(used) = used_positions(&projection.expr, &node.schema) else {
+        return Ok(LogicalPlan::Projection(projection));
+    };
+    if used.len() == node.schema.fields().len() {
+        return Ok(LogicalPlan::Projection(projection));
+    }
+    let kept = used.iter().map(|position| {
+        let (qualifier, field) = node.schema.qualified_field(*position);
+        (qualifier.cloned(), Arc::clone(field))
+    });
+    let schema = DFSchema::new_with_metadata(kept.collect(), node.schema.metadata().clone())?;
+    let input = forms::narrowed(node, &used, Arc::new(schema)).into_plan();
+    let projection = Projection::try_new_with_schema(projection.expr, Arc::new(input), projection.schema)?;
+    Ok(LogicalPlan::Projection(projection))
+}
+
+/// Positions that expressions use, ascending; none when a subquery or a column from elsewhere is among them.
+fn used_positions(exprs: &[Expr], schema: &DFSchema) -> Option<Vec<usize>> {
+    let mut used: Vec<usize> = Vec::new();
+    for expr in exprs {
+        let has_subquery =
+            |inner: &Expr| Ok(matches!(inner, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_)));
+        if expr.exists(has_subquery).unwrap_or(true) {
+            return None;
+        }
+        for column in expr.column_refs() {
+            used.push(schema.maybe_index_of_column(column)?);
+        }
+    }
+    used.sort_unstable();
+    used.dedup();
+    Some(used)
+}
+
+fn renamed(alias: SubqueryAlias) -> LogicalPlan {
+    match RemoteNode::of(&alias.input) {
+        Some(node) => RemoteNode { schema: Arc::clone(&alias.schema), ..node.clone() }.into_plan(),
+        None => LogicalPlan::SubqueryAlias(alias),
+    }
+}
+
+/// A limit goes to the source with the rows to skip added, and stays above as well.
+fn limited(limit: Limit) -> Result<LogicalPlan> {
+    let node = RemoteNode::of(&limit.input).and_then(|node| forms::limit(node, &limit).ok());
+    Ok(LogicalPlan::Limit(match node {
+        Some(node) => Limit { input: Arc::new(node.into_plan()), ..limit },
+        None => limit,
+    }))
+}
+
+/// The first rows by an order the source has exactly; the local sort stays and orders few rows.
+fn topped(sort: Sort) -> Result<LogicalPlan> {
+    let node = RemoteNode::of(&sort.input)
+        .filter(|_| sort.fetch.is_some())
+        .and_then(|node| forms::sort(node, &sort).ok());
+    Ok(LogicalPlan::Sort(match node {
+        Some(node) => Sort { input: Arc::new(node.into_plan()), ..sort },
+        None => sort,
+    }))
+}
+
+/// A semi-join with its smaller side first, so that the keys of `k IN (SELECT few)` reach the table that is filtered.
+fn smaller_first(join: Join) -> Result<Join> {
+    let swaps = join.join_type == JoinType::LeftSemi && !join.null_aware && !join.on.is_empty();
+    if !swaps || rows(&join.right) >= rows(&join.left) {
+        return Ok(join);
+    }
+    let on = join.on.into_iter().map(|(left, right)| (right, left)).collect();
+    let (left, right) = (join.right, join.left);
+    let constraint = join.join_constraint;
+    Join::try_new(left, right, on, join.filter, JoinType::RightSemi, constraint, join.null_equality, false)
+}
+
+fn noted(node: &RemoteNode, reason: String) -> RemoteNode {
+    let mut node = node.clone();
+    node.kept_local.push(reason);
+    node
+}
+
+/// The reason why an aggregate stays here, at the read below it.
+fn with_note(mut aggregate: Aggregate, reason: &str) -> Aggregate {
+    if let Some(node) = RemoteNode::of(&aggregate.input) {
+        aggregate.input = Arc::new(noted(node, reason.to_owned()).into_plan());
+    }
+    aggregate
+}

@@ -1,0 +1,211 @@
+//! What plans cost, in microseconds. Estimates decide how a statement runs, never what it answers.
+//!
+//! A source's share comes from the constants its connector declares ([`Costs`]); Junto's own are below, measured on one
+//! core of the machine that the benchmarks run on. Elapsed time is the longer of two: the longest chain of work that
+//! cannot be shared out, and all work divided by the cores.
+
+use arrow::datatypes::DataType;
+use junto_connector::{Costs, Expr, TypeClass};
+
+use crate::node::{Origin, RemoteNode};
+
+/// Rows a source must look at before a second connection is worth opening.
+pub(crate) const PARALLEL_ROWS: f64 = 50_000.0;
+/// Decoding a row, and a value of fixed size or not.
+const DECODED_ROW: f64 = 0.02;
+const DECODED_VALUE: f64 = 0.008;
+const DECODED_WIDE_VALUE: f64 = 0.02;
+/// Sending and decoding a byte of text.
+const BYTE: f64 = 0.001;
+/// Bytes of a text whose width is unknown.
+const TEXT_BYTES: f64 = 24.0;
+/// Testing a condition, and one with a pattern or a function over text.
+const CONDITION: f64 = 0.004;
+const TEXT_CONDITION: f64 = 0.03;
+/// Finding the group of a row, when groups are few and when they are many.
+const GROUPED_ROW: f64 = 0.03;
+const GROUPED_ROW_OF_MANY: f64 = 0.12;
+const MANY_GROUPS: f64 = 50_000.0;
+const AGGREGATED_VALUE: f64 = 0.012;
+/// A row built into a hash table, looked up, and put out by a join.
+const BUILT_ROW: f64 = 0.07;
+const PROBED_ROW: f64 = 0.04;
+const JOINED_ROW: f64 = 0.03;
+/// Collecting and sending a key, beyond the source's work for it.
+const KEY: f64 = 0.3;
+/// Rows that are reached through an index cost the source this many times what they cost in the table's order.
+const THROUGH_INDEX: f64 = 4.0;
+
+/// What one remote plan asks of its source.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Work {
+    /// Rows that leave the plan.
+    pub rows: f64,
+    /// Rows of tables that are looked at.
+    pub scanned: f64,
+    /// Microseconds of the source's cores, without sending the rows.
+    pub server: f64,
+    /// Nothing is known of one of the tables.
+    pub guessed: bool,
+}
+
+/// Work on all cores together, and the longest chain of it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Cost {
+    pub(crate) cpu: f64,
+    pub(crate) chain: f64,
+}
+
+impl Cost {
+    /// Work that any number of cores can share.
+    pub(crate) fn shared(work: f64, cores: f64) -> Self {
+        Self { cpu: work, chain: work / cores }
+    }
+
+    /// One after the other.
+    pub(crate) fn then(self, next: Cost) -> Self {
+        Self { cpu: self.cpu + next.cpu, chain: self.chain + next.chain }
+    }
+
+    /// Estimated elapsed time.
+    pub(crate) fn time(self, cores: f64) -> f64 {
+        self.chain.max(self.cpu / cores)
+    }
+}
+
+impl Work {
+    /// Reading a whole table.
+    pub(crate) fn of_table(rows: Option<u64>, unknown: f64, costs: &Costs) -> Self {
+        let count = rows.map_or(unknown, |rows| rows as f64);
+        Self { rows: count, scanned: count, server: count * costs.scanned_row, guessed: rows.is_none() }
+    }
+
+    /// After conditions that keep `share` of the rows; `indexed` is the share that an index finds by itself.
+    pub(crate) fn filtered(self, share: f64, indexed: Option<f64>, per_row: f64, costs: &Costs) -> Self {
+        let mut work = Self { rows: self.rows * share, server: self.server + self.rows * per_row, ..self };
+        if let Some(found) = indexed.map(|share| self.rows * share) {
+            let by_index = costs.key + found * (costs.scanned_row * THROUGH_INDEX + per_row);
+            if by_index < work.server {
+                (work.server, work.scanned) = (by_index, found);
+            }
+        }
+        work
+    }
+
+    /// At most `rows` leave; the source may stop early.
+    pub(crate) fn limited(self, rows: f64) -> Self {
+        let part = if self.rows > 0.0 { (rows / self.rows).min(1.0) } else { 1.0 };
+        Self { rows: self.rows.min(rows), scanned: self.scanned * part, server: self.server * part, ..self }
+    }
+}
+
+/// Reading a remote plan and decoding its rows.
+pub(crate) fn read(node: &RemoteNode, cores: f64) -> Cost {
+    let costs = &node.connector.capabilities().costs;
+    let (sent, decoded) = transfer_of(node);
+    let server = node.work.server + node.work.rows * sent;
+    let client = node.work.rows * decoded;
+    let workers = if can_split(node) { cores } else { 1.0 };
+    let work = if workers > 1.0 { (server + client) / workers } else { (server / costs.cores.max(1.0)).max(client) };
+    Cost { cpu: server + client, chain: costs.query + work }
+}
+
+/// Whether several connections would read the plan.
+pub(crate) fn can_split(node: &RemoteNode) -> bool {
+    node.connector.capabilities().parallel
+        && node.work.scanned >= PARALLEL_ROWS
+        && node.plan.first_table(node.partial_groups).is_some()
+}
+
+/// Microseconds that sending a row of the plan takes its source, and that decoding it takes Junto.
+pub(crate) fn transfer_of(node: &RemoteNode) -> (f64, f64) {
+    let costs = &node.connector.capabilities().costs;
+    let types = node.plan.root.types();
+    let values = types.iter().zip(node.origin.iter().map(Option::as_ref));
+    let start = (costs.sent_row, DECODED_ROW);
+    values.fold(start, |(sent, decoded), (data_type, origin)| {
+        let (send, decode) = value(data_type, origin, costs);
+        (sent + send, decoded + decode)
+    })
+}
+
+/// The same for one value.
+pub(crate) fn value(data_type: &DataType, origin: Option<&Origin>, costs: &Costs) -> (f64, f64) {
+    let bytes = match TypeClass::of(data_type) {
+        TypeClass::Text | TypeClass::Binary | TypeClass::Other => {
+            let known = origin.and_then(|origin| origin.table.statistics.column(origin.name())?.average_bytes);
+            known.map_or(TEXT_BYTES, f64::from)
+        }
+        TypeClass::Decimal => 0.0,
+        _ => return (costs.sent_value, DECODED_VALUE),
+    };
+    (costs.sent_value + costs.sent_wide_value + bytes * BYTE, DECODED_WIDE_VALUE + bytes * BYTE)
+}
+
+/// What a condition costs per row: its source, and Junto.
+pub(crate) fn condition(expr: &Expr, types: &[DataType], costs: &Costs) -> (f64, f64) {
+    let is_text = |expr: &Expr| TypeClass::of(&expr.data_type(types)) == TypeClass::Text;
+    let children = expr.children();
+    let own = match expr {
+        Expr::Like { .. } => (costs.pattern, TEXT_CONDITION),
+        Expr::Function { args, .. } if args.iter().any(is_text) => (costs.text_condition, TEXT_CONDITION),
+        Expr::Compare { left, .. } if is_text(left) => (costs.text_condition, CONDITION * 2.0),
+        Expr::InList { expr, list, .. } if is_text(expr) => {
+            (costs.text_condition, CONDITION * 2.0 * (list.len() as f64).min(20.0))
+        }
+        Expr::InList { .. } => (costs.condition * 2.0, CONDITION * 4.0),
+        Expr::Arithmetic { .. } | Expr::Cast { .. } | Expr::Function { .. } => (costs.computed_value, CONDITION),
+        Expr::Column(_) | Expr::Literal(_) | Expr::And(_) | Expr::Or(_) | Expr::Not(_) => (0.0, 0.0),
+        _ => (costs.condition, CONDITION),
+    };
+    children.into_iter().fold(own, |(server, local), child| {
+        let (s, l) = condition(child, types, costs);
+        (server + s, local + l)
+    })
+}
+
+/// Grouping `rows` into `groups` here.
+pub(crate) fn aggregate(rows: f64, groups: f64, aggregates: usize, cores: f64) -> Cost {
+    let row = if groups > MANY_GROUPS { GROUPED_ROW_OF_MANY } else { GROUPED_ROW };
+    Cost::shared(rows * (row + aggregates as f64 * AGGREGATED_VALUE), cores)
+}
+
+/// A hash join here, without reading its inputs.
+pub(crate) fn join(build: f64, probe: f64, output: f64, cores: f64) -> Cost {
+    Cost::shared(build * BUILT_ROW + probe * PROBED_ROW + output * JOINED_ROW, cores)
+}
+
+/// Reading only the rows with `keys` of `distinct` values, of a node that would bring all.
+pub(crate) fn keyed_read(node: &RemoteNode, keys: f64, distinct: f64, indexed: bool, cores: f64) -> Cost {
+    let costs = &node.connector.capabilities().costs;
+    let share = (keys / distinct.max(1.0)).min(1.0);
+    let (sent, decoded) = transfer_of(node);
+    let found = node.work.rows * share;
+    let server = if indexed {
+        let reached = node.work.scanned.max(node.work.rows) * share;
+        keys * costs.key + reached * costs.scanned_row * THROUGH_INDEX
+    } else {
+        node.work.server + node.work.scanned * costs.condition * 2.0
+    };
+    let all = server + found * (sent + decoded) + keys * KEY;
+    Cost { cpu: all, chain: costs.query + if keys > MANY_KEYS { all / cores } else { all } }
+}
+
+/// Keys that several connections share.
+const MANY_KEYS: f64 = 10_000.0;
+
+/// Keys up to which reading by them is taken to be cheaper than reading everything.
+pub(crate) fn most_keys(node: &RemoteNode, distinct: f64, most: f64, cores: f64) -> f64 {
+    let full = read(node, cores).time(cores);
+    let (mut low, mut high) = (0.0, most.min(distinct));
+    // The cost of keys grows with their number, so the break-even is found by halving.
+    for _ in 0..20 {
+        let middle = f64::midpoint(low, high);
+        if keyed_read(node, middle, distinct, true, cores).time(cores) < full {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}

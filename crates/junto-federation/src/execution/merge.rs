@@ -1,0 +1,77 @@
+//! The physical plan of a final aggregation over states that a source computed.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{FieldRef, SchemaRef};
+use datafusion::catalog::Session;
+use datafusion::error::Result;
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::physical_expr::aggregate::LoweredAggregateBuilder;
+use datafusion::physical_expr::expressions::{CastExpr, Column};
+use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+
+use super::RemoteScanExec;
+use crate::absorb::MergeNode;
+
+/// The final aggregation of `node` over its remote read.
+///
+/// The partial aggregation that DataFusion would have run is planned over no rows, only to learn the schema and the
+/// functions of the final one.
+pub(crate) fn merged(
+    node: &MergeNode,
+    cores: usize,
+    session: &dyn Session,
+    context: &PhysicalPlanningContext,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let aggregate = &node.aggregate;
+    let logical = aggregate.input.schema();
+    let schema: SchemaRef = Arc::clone(logical.inner());
+    let properties = session.execution_props();
+    let key = |(index, expr): (usize, &Expr)| {
+        let name = aggregate.schema.field(index).name().clone();
+        Ok((create_physical_expr(expr, logical, properties, context)?, name))
+    };
+    let keys = aggregate.group_expr.iter().enumerate().map(key).collect::<Result<Vec<_>>>()?;
+    let (mut functions, mut filters) = (Vec::new(), Vec::new());
+    for expr in &aggregate.aggr_expr {
+        let lowered = LoweredAggregateBuilder::new(expr, logical, &schema, properties, context).build()?;
+        functions.push(lowered.aggregate);
+        filters.push(lowered.filter);
+    }
+    let partial = AggregateExec::try_new(
+        AggregateMode::Partial,
+        PhysicalGroupBy::new_single(keys),
+        functions,
+        filters.clone(),
+        Arc::new(EmptyExec::new(Arc::clone(&schema))),
+        Arc::clone(&schema),
+    )?;
+    let scan: Arc<dyn ExecutionPlan> = Arc::new(RemoteScanExec::new(&node.remote, cores)?);
+    let states = conforming(scan, &partial.schema())?;
+    let groups = partial.group_expr().as_final();
+    let spreads = !groups.is_empty() && cores > 1;
+    let mode = if spreads { AggregateMode::FinalPartitioned } else { AggregateMode::Final };
+    Ok(Arc::new(AggregateExec::try_new(mode, groups, partial.aggr_expr().to_vec(), filters, states, schema)?))
+}
+
+/// The scan's columns under the names and types that the final aggregation expects.
+fn conforming(scan: Arc<dyn ExecutionPlan>, expected: &SchemaRef) -> Result<Arc<dyn ExecutionPlan>> {
+    let schema = scan.schema();
+    let column = |(index, field): (usize, &FieldRef)| {
+        let found = schema.field(index);
+        let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(found.name(), index));
+        let expr = if found.data_type() == field.data_type() {
+            column
+        } else {
+            Arc::new(CastExpr::new(column, field.data_type().clone(), None))
+        };
+        (expr, field.name().clone())
+    };
+    let columns: Vec<(Arc<dyn PhysicalExpr>, String)> = expected.fields().iter().enumerate().map(column).collect();
+    Ok(Arc::new(ProjectionExec::try_new(columns, scan)?))
+}
