@@ -58,6 +58,7 @@ pub(crate) fn capabilities(utf16: bool) -> Capabilities {
         max_per_query: 10_000,
         composite: true,
     });
+    capabilities.parallel = true;
     capabilities.max_statement_bytes = 256 << 20;
     capabilities
 }

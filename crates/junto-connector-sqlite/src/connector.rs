@@ -9,8 +9,9 @@ use junto_connector::plan::RelationColumn;
 use junto_connector::{
     BatchStream, Capabilities, ConnectionConfig, Connector, ConnectorFactory, Error, Expr, Health, NativeRequest,
     NativeResult, OpenRequest, OptionSpec, Options, Privileges, Reaper, RemoteId, RemotePlan, Result, SchemaInfo,
-    StatementContext, Support, TableInfo, TableStatistics, TableSummary, check_plan,
+    StatementContext, Support, TableInfo, TableStatistics, TableSummary, Workers, check_plan,
 };
+use junto_connector_sql::parts::first_table;
 use junto_connector_sql::{KeyValues, generate, tagged};
 use junto_types::{TableName, nearest};
 use tokio::sync::oneshot;
@@ -20,6 +21,7 @@ use crate::catalog::{Catalog, SCHEMA};
 use crate::decode::{Column, Decoder};
 use crate::dialect::SqliteDialect;
 use crate::error::{from_sqlite, is_stale};
+use crate::parallel::{self, Reading};
 use crate::pool::{Control, Pool};
 use crate::settings::{OPTIONS, Settings};
 use crate::{native, scan};
@@ -164,23 +166,29 @@ impl Connector for SqliteConnector {
         }
         let sql = generate(&SqliteDialect, &request.plan, request.keys.as_ref().map(KeyValues::Values))?;
         let sql = tagged(&request.context.statement, &sql);
-        let decoder = Self::decoder(&request.plan, request.batch_rows)?;
+        let mut decoder = Self::decoder(&request.plan, request.batch_rows)?;
         let (sink, batches, control) = self.stream(&request.context);
-        let table = request.plan.root.tables().first().map(ToString::to_string).unwrap_or_default();
+        sink.count_query();
+        let table = Self::first_table(&request.plan);
         self.pool.start(control, move |connection| {
-            let outcome = connection
-                .and_then(|(connection, settings)| scan::read(connection, &settings.path, &sql, decoder, &sink))
-                .map_err(|error| match error {
-                    error if is_stale(&error) => Error::StaleCatalog { table, reason: error.to_string() },
-                    other => other,
-                });
-            sink.finish(outcome)
+            let read = connection
+                .and_then(|(connection, settings)| scan::read(connection, &settings.path, &sql, &mut decoder, &sink));
+            sink.finish(read.map_err(|error| stale(error, table)))
         })?;
         Ok(Box::pin(batches))
     }
 
+    async fn open_parallel(&self, request: OpenRequest, workers: Workers) -> Result<Vec<BatchStream>> {
+        check_plan(self, &request.plan)?;
+        match self.parts(&request, workers).await? {
+            parts if parts.len() < 2 => Ok(vec![self.open(request).await?]),
+            parts => self.open_parts(&request, workers, parts),
+        }
+    }
+
     async fn native(&self, request: NativeRequest) -> Result<NativeResult> {
         let (sink, batches, control) = self.stream(&request.context);
+        sink.count_query();
         let (started, schema) = oneshot::channel();
         let timed = Arc::clone(&control);
         let read_only = request.read_only;
@@ -219,10 +227,75 @@ impl Connector for SqliteConnector {
 }
 
 impl SqliteConnector {
+    /// Conditions that share out the plan's first table; less than two when one thread is to read it.
+    async fn parts(&self, request: &OpenRequest, workers: Workers) -> Result<Vec<String>> {
+        let workers = Workers { most: workers.most.min(self.pool.max_connections()), ..workers };
+        let table = match first_table(&request.plan, workers) {
+            Some(table) if workers.most > 1 && request.keys.is_none() => table.table.clone(),
+            _ => return Ok(Vec::new()),
+        };
+        let control = Control::new(request.context.deadline);
+        let timed = Arc::clone(&control);
+        let plan = Arc::clone(&request.plan);
+        let asked = self
+            .pool
+            .run(control, move |connection, settings| Catalog::new(connection, settings).parts(&plan, &table, workers));
+        match asked.await.map_err(|error| timed.explain(error)) {
+            Err(error @ (Error::Locked { .. } | Error::Cancelled | Error::TimedOut { .. })) => Err(error),
+            // Reading says better what is wrong.
+            asked => Ok(asked.unwrap_or_default()),
+        }
+    }
+
+    /// Starts the threads of a parallel read. The first may be one too many for the file's connections; others only join
+    /// when there is room for them.
+    fn open_parts(&self, request: &OpenRequest, workers: Workers, parts: Vec<String>) -> Result<Vec<BatchStream>> {
+        let most = workers.most.min(self.pool.max_connections()).min(parts.len());
+        let reading = Arc::new(Reading::new(request, parts));
+        let (leader, helpers) = parallel::team(most - 1);
+        let mut streams: Vec<BatchStream> = Vec::new();
+        let table = Self::first_table(&request.plan);
+        let decoder = Self::decoder(&request.plan, request.batch_rows)?;
+        let (sink, batches, control) = self.stream(&request.context);
+        streams.push(Box::pin(batches));
+        let shared = Arc::clone(&reading);
+        self.pool.start(control, move |connection| {
+            let read = connection
+                .and_then(|(connection, settings)| leader.run(&shared, connection, &settings.path, decoder, &sink));
+            sink.finish(read.map_err(|error| stale(error, table)))
+        })?;
+        for helper in helpers {
+            let table = Self::first_table(&request.plan);
+            let decoder = Self::decoder(&request.plan, request.batch_rows)?;
+            let (sink, batches, control) = self.stream(&request.context);
+            let reading = Arc::clone(&reading);
+            let started = self.pool.start_if_free(control, move |connection| {
+                // A helper that gets no connection is not needed.
+                let read = connection.map_or(Ok(()), |(connection, settings)| {
+                    helper.run(&reading, connection, &settings.path, decoder, &sink)
+                });
+                sink.finish(read.map_err(|error| stale(error, table)))
+            });
+            if started {
+                streams.push(Box::pin(batches));
+            }
+        }
+        Ok(streams)
+    }
+
+    /// For errors.
+    fn first_table(plan: &RemotePlan) -> String {
+        plan.root.tables().first().map(ToString::to_string).unwrap_or_default()
+    }
+
     fn stream(&self, context: &StatementContext) -> (scan::Sink, scan::Batches, Arc<Control>) {
         let control = Control::new(context.deadline);
         let (sink, batches) = scan::channel(&control, &context.metrics, &self.reaper);
-        context.metrics.add_query();
         (sink, batches, control)
     }
+}
+
+/// The error of a generated statement: a name that is missing means that the catalog is old.
+fn stale(error: Error, table: String) -> Error {
+    if is_stale(&error) { Error::StaleCatalog { table, reason: error.to_string() } } else { error }
 }

@@ -17,6 +17,8 @@ mod error;
 mod file;
 mod guard;
 mod native;
+mod parallel;
+mod parts;
 mod pool;
 mod sample;
 mod scan;

@@ -141,6 +141,31 @@ impl Pool {
         control: Arc<Control>,
         work: impl FnOnce(Result<(&Connection, &Settings)>) -> Report + Send + 'static,
     ) -> Result<()> {
+        let job = self.job(control, work);
+        self.queue(&mut self.shared.state.lock(), job)
+    }
+
+    /// As [`Self::start`], unless as many jobs are running as the source may have connections. Says whether it started.
+    pub(crate) fn start_if_free(
+        &self,
+        control: Arc<Control>,
+        work: impl FnOnce(Result<(&Connection, &Settings)>) -> Report + Send + 'static,
+    ) -> bool {
+        let job = self.job(control, work);
+        let mut state = self.shared.state.lock();
+        state.running.len() + state.jobs.len() < self.shared.keep && self.queue(&mut state, job).is_ok()
+    }
+
+    /// How many connections the source may have.
+    pub(crate) fn max_connections(&self) -> usize {
+        self.shared.keep
+    }
+
+    fn job(
+        &self,
+        control: Arc<Control>,
+        work: impl FnOnce(Result<(&Connection, &Settings)>) -> Report + Send + 'static,
+    ) -> Job {
         let settings = self.shared.settings.clone();
         let watched = Arc::clone(&control);
         let work = Box::new(move |connection: Result<&mut Connection>| {
@@ -150,8 +175,10 @@ impl Pool {
             });
             work(prepared.map(|connection| (connection, &settings)))
         });
-        let job = Job { control, work };
-        let mut state = self.shared.state.lock();
+        Job { control, work }
+    }
+
+    fn queue(&self, state: &mut State, job: Job) -> Result<()> {
         state.jobs.push_back(job);
         if state.idle >= state.jobs.len() {
             self.shared.wake.notify_one();
@@ -162,12 +189,12 @@ impl Pool {
             Err(Error::TooManyConnections { reason: format!("{MAX_THREADS} reads of this file are running") })
         };
         if state.threads >= MAX_THREADS {
-            return refused(&mut state);
+            return refused(state);
         }
         let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new().name("junto-sqlite".into()).spawn(move || serve(&shared));
         if thread.is_err() {
-            return refused(&mut state);
+            return refused(state);
         }
         state.threads += 1;
         Ok(())

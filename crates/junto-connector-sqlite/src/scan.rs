@@ -78,6 +78,16 @@ impl Sink {
         self.batches.blocking_send(batch).map_err(|_| Error::Cancelled)
     }
 
+    /// One more query is sent.
+    pub(crate) fn count_query(&self) {
+        self.metrics.add_query();
+    }
+
+    /// See [`SourceMetrics::note`].
+    pub(crate) fn note(&self, note: String) {
+        self.metrics.note(note);
+    }
+
     /// Ends the stream when the report is made.
     pub(crate) fn finish(self, outcome: Result<()>) -> Report {
         *self.outcome.lock() = Some(outcome.map_err(|error| self.control.explain(error)));
@@ -118,11 +128,11 @@ impl Drop for Batches {
 }
 
 /// Runs a statement to its end, decoding its rows into the sink. The statement may have more columns than the decoder.
-pub(crate) fn read(connection: &Connection, path: &Path, sql: &str, mut decoder: Decoder, sink: &Sink) -> Result<()> {
+pub(crate) fn read(connection: &Connection, path: &Path, sql: &str, decoder: &mut Decoder, sink: &Sink) -> Result<()> {
     let mapped = |cause| from_sqlite(path, cause);
     let mut statement = connection.prepare(sql).map_err(mapped)?;
     let mut rows = statement.query([]).map_err(mapped)?;
-    send(&mut rows, path, &mut decoder, sink)
+    send(&mut rows, path, decoder, sink)
 }
 
 /// Decodes the rows that are left into the sink.

@@ -14,8 +14,13 @@ use junto_connector_sqlite::SqliteFactory;
 use junto_testkit::sqlite::File;
 use junto_types::{Alias, ConnectionId};
 
-/// Connects with a URL.
+/// Connects with a URL; four connections are kept.
 pub(crate) async fn connect(url: &str) -> Result<Arc<dyn Connector>> {
+    connect_with(url, 4).await
+}
+
+/// Connects with a URL; so many connections are kept.
+pub(crate) async fn connect_with(url: &str, max_connections: usize) -> Result<Arc<dyn Connector>> {
     let factory = SqliteFactory;
     let config = ConnectionConfig {
         id: ConnectionId::random(),
@@ -24,7 +29,7 @@ pub(crate) async fn connect(url: &str) -> Result<Arc<dyn Connector>> {
         driver: factory.driver().into(),
         options: factory.parse_url(url)?,
         prefer: Prefer::default(),
-        max_connections: 4,
+        max_connections,
     };
     factory.connect(config, Reaper::start()).await
 }

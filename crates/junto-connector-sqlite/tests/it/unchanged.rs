@@ -9,7 +9,7 @@ use junto_testkit::sqlite::File;
 use crate::support::{connect, native, open, read};
 
 /// Names and contents of a folder. The content of a `-shm`, an index that readers share, may change.
-fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(folder).expect("the folder is there");
     let content = |entry: std::fs::DirEntry| {
         let name = entry.file_name().to_string_lossy().into_owned();

@@ -1,0 +1,102 @@
+//! Into which parts a plan's first table is cut, and whether that saves anything.
+
+use junto_connector::{RemotePlan, Result, Workers};
+use junto_connector_sql::parts::ranges;
+use junto_connector_sql::standard::quote;
+use junto_connector_sql::{FIRST_TABLE, generate};
+
+use crate::catalog::Catalog;
+use crate::dialect::SqliteDialect;
+
+/// Tables with fewer rows are read faster than threads start.
+const FEW_ROWS: u64 = 50_000;
+/// Parts per thread: enough that none waits long for the last one to end.
+const PARTS_PER_THREAD: usize = 8;
+/// Names of the rowid, where no column has them. <https://www.sqlite.org/lang_createtable.html>, section 5.
+const ROWID_NAMES: [&str; 3] = ["rowid", "_rowid_", "oid"];
+
+impl Catalog<'_> {
+    /// Conditions on the first table of the plan, `table`, that share out its rows. None where one thread is as good: the
+    /// table is small or has no rowid, or the plan does not read it from end to end.
+    pub(crate) fn parts(&self, plan: &RemotePlan, table: &str, workers: Workers) -> Result<Vec<String>> {
+        let Some(rowid) = self.rowid(table)? else { return Ok(Vec::new()) };
+        let Some((low, high)) = self.bounds(table, &rowid)? else { return Ok(Vec::new()) };
+        let rows = self.row_estimate(table)?.unwrap_or_default().min(high.abs_diff(low).saturating_add(1));
+        if rows < FEW_ROWS || !self.scans_whole(plan)? {
+            return Ok(Vec::new());
+        }
+        let condition = |range: (Option<i64>, Option<i64>)| {
+            let from = range.0.map(|from| format!("{FIRST_TABLE}.{rowid} >= {from}"));
+            let to = range.1.map(|to| format!("{FIRST_TABLE}.{rowid} < {to}"));
+            from.into_iter().chain(to).collect::<Vec<_>>().join(" AND ")
+        };
+        Ok(ranges(low, high, workers.most * PARTS_PER_THREAD).into_iter().map(condition).collect())
+    }
+
+    /// What the rowid of a table is called there; none for views, virtual tables, tables without rowid and those whose
+    /// columns took all its names.
+    fn rowid(&self, table: &str) -> Result<Option<String>> {
+        let (_, kind, _) = self.find(table)?;
+        if kind != "table" || self.is_without_rowid(table)? {
+            return Ok(None);
+        }
+        let sql = "SELECT name FROM pragma_table_xinfo(?1, 'main')";
+        let columns: Vec<String> = self.rows(sql, [table], |row| row.get(0))?;
+        let is_free = |name: &&str| !columns.iter().any(|column| column.eq_ignore_ascii_case(name));
+        Ok(ROWID_NAMES.into_iter().find(is_free).map(str::to_owned))
+    }
+
+    /// Least and greatest rowid, each from an end of the table.
+    fn bounds(&self, table: &str, rowid: &str) -> Result<Option<(i64, i64)>> {
+        let from = format!("FROM main.{}", quote(table, '"'));
+        let sql = format!("SELECT (SELECT min({rowid}) {from}), (SELECT max({rowid}) {from})");
+        let ends = self.rows(&sql, [], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)))?;
+        Ok(ends.into_iter().find_map(|(low, high)| Some((low?, high?))))
+    }
+
+    /// Whether SQLite reads the first table from end to end, as the outermost loop, and nothing else that every part
+    /// would do again.
+    fn scans_whole(&self, plan: &RemotePlan) -> Result<bool> {
+        let sql = generate(&SqliteDialect, plan, None)?;
+        let steps = self.rows(&format!("EXPLAIN QUERY PLAN {sql}"), [], |row| {
+            Ok((row.get::<_, i64>(1)?, row.get::<_, String>(3)?))
+        })?;
+        Ok(is_scan_of_first_table(&steps))
+    }
+}
+
+/// Steps are lines of EXPLAIN QUERY PLAN: number of the step around it, and words. A bare `count(*)` is no scan: its step
+/// does not use the alias, and counts pages faster than threads start.
+/// <https://www.sqlite.org/eqp.html>
+fn is_scan_of_first_table(steps: &[(i64, String)]) -> bool {
+    let scan = format!("SCAN {FIRST_TABLE}");
+    let is_loop = |words: &str| words.starts_with("SCAN ") || words.starts_with("SEARCH ");
+    let Some((around, _)) = steps.iter().find(|(_, words)| *words == scan) else { return false };
+    let outermost = steps.iter().find(|(other, words)| other == around && is_loop(words));
+    let is_repeated = |words: &str| {
+        words.contains("AUTOMATIC") || words.starts_with("MATERIALIZE") || (words.starts_with("SCAN ") && words != scan)
+    };
+    outermost.is_some_and(|(_, words)| *words == scan) && !steps.iter().any(|(_, words)| is_repeated(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_table_read_from_end_to_end_is_worth_parts() {
+        let is_worth = |steps: &[(i64, &str)]| {
+            let steps: Vec<(i64, String)> = steps.iter().map(|(around, words)| (*around, (*words).into())).collect();
+            is_scan_of_first_table(&steps)
+        };
+        assert!(is_worth(&[(0, "SCAN t0"), (0, "USE TEMP B-TREE FOR GROUP BY")]));
+        assert!(is_worth(&[(0, "SCAN t0"), (0, "SEARCH t1 USING INTEGER PRIMARY KEY (rowid=?)")]));
+        assert!(!is_worth(&[(0, "MATERIALIZE t2"), (2, "SCAN t3"), (0, "SCAN t0"), (0, "SEARCH t2")]));
+        assert!(!is_worth(&[(0, "SCAN t0 USING COVERING INDEX i")]));
+        assert!(!is_worth(&[(0, "SEARCH t0 USING INDEX i (a=?)")]));
+        assert!(!is_worth(&[(0, "SEARCH t0 USING INTEGER PRIMARY KEY (rowid>?)")]));
+        assert!(!is_worth(&[(0, "SCAN t1"), (0, "SCAN t0")]));
+        assert!(!is_worth(&[(0, "SCAN t0"), (0, "SEARCH t1 USING AUTOMATIC COVERING INDEX (a=?)")]));
+        assert!(!is_worth(&[]));
+    }
+}
