@@ -35,6 +35,10 @@ pub(crate) fn measured() -> Costs {
         computed_value: 0.04,
         joined_row: 0.9,
         key: 3.5,
+        indexed_row: 2.5,
+        clustered: true,
+        grouped_row_of_many: 3.0,
+        joins_by_hash: false,
         cores: 1.0,
         ..Costs::default()
     }

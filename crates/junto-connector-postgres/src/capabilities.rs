@@ -48,8 +48,11 @@ fn costs() -> Costs {
         computed_value: 0.05,
         joined_row: 0.13,
         key: 4.0,
+        indexed_row: 1.0,
+        clustered: false,
+        grouped_row_of_many: 0.4,
+        joins_by_hash: true,
         cores: 2.0,
-        ..Costs::default()
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct BlockColumn {
     pub(crate) compared: Option<String>,
     /// A name, not a computation: may be repeated freely.
     pub(crate) plain: bool,
+    /// For a group column of the block that groups: the column as it was before.
+    pub(crate) ungrouped: Option<Box<BlockColumn>>,
 }
 
 /// Prints expressions of one dialect over the columns of one block.

@@ -56,6 +56,7 @@ pub fn can_express(dialect: &dyn Dialect, expr: &Expr, input: &[RelationColumn])
         value: "c".into(),
         compared: Some("c".into()),
         plain: true,
+        ungrouped: None,
     };
     let columns: Vec<BlockColumn> = input.iter().map(column).collect();
     Printer { dialect, columns: &columns }.condition(expr).is_ok()
@@ -138,6 +139,7 @@ impl Generator<'_> {
                 value: self.dialect.scan_column(column, &qualified),
                 compared: Some(self.dialect.compared_column(column, &qualified)),
                 plain: true,
+                ungrouped: None,
             }
         };
         let columns = columns.iter().map(column).collect();
@@ -189,14 +191,29 @@ impl Generator<'_> {
     }
 
     fn keyed(&mut self, block: Block, keys: KeyValues<'_>) -> Result<Block> {
+        // Keys of groups choose the rows that are grouped: rows of other groups take no part in these.
+        if let Some(ungrouped) = ungrouped_keys(&block, keys.columns()) {
+            let mut block = block;
+            block.conditions.push(self.key_condition(&ungrouped, 0..ungrouped.len(), keys)?);
+            return Ok(block);
+        }
         let plain = keys.columns().iter().all(|index| block.columns.get(*index).is_some_and(|column| column.plain));
         let fits = block.holds_plain_rows() && plain;
         let mut block = self.wrapped_unless(block, fits);
-        let printer = self.printer(&block.columns);
-        let operands = keys.columns().iter().map(|index| printer.compared(&Expr::Column(*index)));
-        let condition = self.dialect.key_predicate(&operands.collect::<Result<Vec<_>>>()?, keys)?;
+        let condition = self.key_condition(&block.columns, keys.columns().iter().copied(), keys)?;
         block.conditions.push(condition);
         Ok(block)
+    }
+
+    fn key_condition(
+        &self,
+        columns: &[BlockColumn],
+        at: impl Iterator<Item = usize>,
+        keys: KeyValues<'_>,
+    ) -> Result<String> {
+        let printer = self.printer(columns);
+        let operands = at.map(|index| printer.compared(&Expr::Column(index))).collect::<Result<Vec<_>>>()?;
+        self.dialect.key_predicate(&operands, keys)
     }
 
     /// Choosing columns fits everywhere but under DISTINCT; computing needs names to compute with.
@@ -231,6 +248,7 @@ impl Generator<'_> {
             value: self.printer(columns).condition(&output.expr)?,
             compared: None,
             plain: false,
+            ungrouped: None,
         })
     }
 
@@ -269,6 +287,14 @@ impl Generator<'_> {
     }
 }
 
+/// The key columns as they were before the block's own grouping, when they are all among its groups.
+fn ungrouped_keys(block: &Block, columns: &[usize]) -> Option<Vec<BlockColumn>> {
+    if !block.grouped || block.distinct || block.is_limited() {
+        return None;
+    }
+    columns.iter().map(|index| block.columns.get(*index)?.ungrouped.as_deref().cloned()).collect()
+}
+
 /// A block over a subquery, whose columns are `c0`, `c1` ….
 fn derived(alias: &str, select: &str, columns: impl Iterator<Item = RelationColumn>) -> Block {
     let columns = columns.enumerate().map(|(at, info)| BlockColumn {
@@ -276,6 +302,7 @@ fn derived(alias: &str, select: &str, columns: impl Iterator<Item = RelationColu
         value: format!("{alias}.c{at}"),
         compared: None,
         plain: true,
+        ungrouped: None,
     });
     Block::over(format!("({select}) AS {alias}"), columns.collect())
 }

@@ -22,8 +22,14 @@ pub struct Costs {
     pub text_condition: f64,
     /// A pattern (LIKE) over a text.
     pub pattern: f64,
-    /// Finding the group of a row.
+    /// Reading a row that an index over another column leads to.
+    pub indexed_row: f64,
+    /// Tables are stored in the order of their primary key: rows of one key value lie side by side.
+    pub clustered: bool,
+    /// Finding the group of a row, while groups are few.
     pub grouped_row: f64,
+    /// The same beyond [`Costs::MANY_GROUPS`], where groups no longer fit what the source keeps at hand.
+    pub grouped_row_of_many: f64,
     /// Adding a value to an aggregate.
     pub aggregated_value: f64,
     /// Computing one operator of a decimal expression.
@@ -38,6 +44,16 @@ pub struct Costs {
     pub cores: f64,
 }
 
+impl Costs {
+    /// Groups beyond which forming them costs more per row.
+    pub const MANY_GROUPS: f64 = 20_000.0;
+
+    /// Finding the group of a row among so many.
+    pub fn grouping(&self, groups: f64) -> f64 {
+        if groups > Self::MANY_GROUPS { self.grouped_row_of_many } else { self.grouped_row }
+    }
+}
+
 impl Default for Costs {
     /// A middling row store on the network.
     fn default() -> Self {
@@ -50,7 +66,10 @@ impl Default for Costs {
             condition: 0.03,
             text_condition: 0.1,
             pattern: 0.3,
+            indexed_row: 1.5,
+            clustered: false,
             grouped_row: 0.1,
+            grouped_row_of_many: 1.0,
             aggregated_value: 0.05,
             computed_value: 0.05,
             joined_row: 0.3,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use datafusion::physical_plan::{ExecutionPlan, displayable};
+use junto_connector::SourceMetrics;
 use junto_federation::{RemoteScanExec, StatementSources};
 use junto_types::Alias;
 use serde::Serialize;
@@ -16,6 +17,9 @@ use crate::settings::Strategy;
 pub struct Explanation {
     pub strategy: Strategy,
     pub reason: String,
+    /// What the sources said of how they were read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     pub root: PlanNode,
 }
 
@@ -38,13 +42,18 @@ pub struct PlanNode {
     pub actual_rows: Option<u64>,
     /// Keys that really arrived.
     pub actual_keys: Option<u64>,
+    /// Connections that may read at once, and those that did.
+    pub planned_connections: Option<u64>,
+    pub actual_connections: Option<u64>,
+    /// Until the first row arrived, in milliseconds.
+    pub first_row_ms: Option<f64>,
     pub elapsed_ms: Option<f64>,
     pub children: Vec<PlanNode>,
 }
 
 impl Default for Explanation {
     fn default() -> Self {
-        Self { strategy: Strategy::Native, reason: String::new(), root: PlanNode::default() }
+        Self { strategy: Strategy::Native, reason: String::new(), notes: Vec::new(), root: PlanNode::default() }
     }
 }
 
@@ -57,12 +66,17 @@ impl Explanation {
             ..PlanNode::default()
         };
         let reason = format!("the statement names no connection and goes to @{alias} as it is");
-        Self { strategy: Strategy::Native, reason, root }
+        Self { strategy: Strategy::Native, reason, notes: Vec::new(), root }
     }
 
     pub(crate) fn federated(compiled: &Compiled, reason: &str, analyzed: bool) -> Self {
         let root = node(&compiled.plan, &compiled.sources, analyzed);
-        Self { strategy: Strategy::Federated, reason: reason.to_owned(), root }
+        let of_source = |(alias, metrics): (&Alias, &Arc<SourceMetrics>)| {
+            metrics.notes().into_iter().map(|note| format!("@{alias}: {note}")).collect::<Vec<_>>()
+        };
+        let mut notes: Vec<String> = compiled.sources.metrics().flat_map(of_source).collect();
+        notes.sort();
+        Self { strategy: Strategy::Federated, reason: reason.to_owned(), notes, root }
     }
 }
 
@@ -85,17 +99,17 @@ fn node(plan: &Arc<dyn ExecutionPlan>, sources: &StatementSources, analyzed: boo
     let tables: Vec<String> = scan.plan().root.tables().iter().map(ToString::to_string).collect();
     node.operator = format!("Read {}", tables.join(", "));
     node.connection = Some(scan.connection().to_string());
+    node.planned_connections = Some(scan.most_workers() as u64);
+    let figure = |name: &str| metrics.as_ref().and_then(|m| m.sum_by_name(name)).map(|value| value.as_usize() as u64);
+    node.actual_connections = figure("connections").filter(|count| *count > 0);
+    node.first_row_ms = figure("time_to_first_row").map(|nanos| nanos as f64 / 1e6);
     node.estimated_rows = Some(scan.estimated_rows().round() as u64);
     node.kept_local = scan.kept_local().to_vec();
     let columns = scan.plan().root.columns();
     let name = |index: &usize| columns.get(*index).map_or_else(String::new, |column| column.name.clone());
     let keys: Vec<usize> = scan.bindings().iter().flat_map(|binding| binding.columns.clone()).collect();
     node.keys = keys.iter().map(name).collect();
-    node.actual_keys = metrics
-        .as_ref()
-        .and_then(|m| m.sum_by_name("keys"))
-        .map(|keys| keys.as_usize() as u64)
-        .filter(|keys| *keys > 0);
+    node.actual_keys = figure("keys").filter(|keys| *keys > 0);
     let first = scan.bindings().first().map(|binding| binding.columns.as_slice());
     if let Some(connector) = sources.connector(scan.connection()) {
         node.sql = match connector.remote_text(scan.plan(), first) {
@@ -109,7 +123,8 @@ fn node(plan: &Arc<dyn ExecutionPlan>, sources: &StatementSources, analyzed: boo
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "strategy: {} ({})", self.strategy.name(), self.reason)?;
-        write_node(&self.root, f, 0)
+        write_node(&self.root, f, 0)?;
+        self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))
     }
 }
 
@@ -123,6 +138,8 @@ fn write_node(node: &PlanNode, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt:
     let mut figures = Vec::new();
     figures.extend(node.estimated_rows.map(|rows| format!("estimated rows {rows}")));
     figures.extend(node.actual_rows.map(|rows| format!("rows {rows}")));
+    figures.extend(node.actual_connections.map(|count| format!("connections {count}")));
+    figures.extend(node.first_row_ms.map(|ms| format!("first row after {ms:.1} ms")));
     figures.extend(node.actual_keys.map(|keys| format!("keys {keys}")));
     figures.extend(node.elapsed_ms.map(|ms| format!("{ms:.1} ms")));
     if !figures.is_empty() {

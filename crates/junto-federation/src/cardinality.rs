@@ -8,7 +8,8 @@ use datafusion::common::DFSchema;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, FetchType, JoinType, LogicalPlan};
 
-use crate::cost;
+use crate::absorb::MergeNode;
+use crate::cost::{self, KeyedBy};
 use crate::keys::MAX_KEYS;
 use crate::node::{Origin, RemoteNode};
 use crate::source::{RemoteTable, RemoteTableSource};
@@ -22,7 +23,7 @@ const GROUPS: f64 = 0.2;
 
 /// Estimated rows, at least one.
 pub(crate) fn rows(plan: &LogicalPlan) -> f64 {
-    if let Some(node) = RemoteNode::of(plan) {
+    if let Some(node) = RemoteNode::of(plan).or_else(|| MergeNode::of(plan).map(|merge| &merge.remote)) {
         return node.work.rows.max(1.0);
     }
     let estimate = match plan {
@@ -110,7 +111,7 @@ pub fn column_origin(plan: &LogicalPlan, position: usize) -> Option<(Arc<RemoteT
 }
 
 fn origin(plan: &LogicalPlan, position: usize) -> Option<(Arc<RemoteTable>, usize)> {
-    if let Some(node) = RemoteNode::of(plan) {
+    if let Some(node) = RemoteNode::of(plan).or_else(|| MergeNode::of(plan).map(|merge| &merge.remote)) {
         let origin = node.origin.get(position)?.as_ref()?;
         return Some((Arc::clone(&origin.table), origin.column));
     }
@@ -152,8 +153,7 @@ fn origin(plan: &LogicalPlan, position: usize) -> Option<(Arc<RemoteTable>, usiz
 pub(crate) struct KeyReach<'a> {
     /// The read they would reduce.
     pub(crate) node: &'a RemoteNode,
-    pub(crate) distinct: f64,
-    pub(crate) indexed: bool,
+    pub(crate) key: KeyedBy<'a>,
     /// Keys up to which a keyed read is used.
     pub(crate) limit: f64,
 }
@@ -169,26 +169,27 @@ pub(crate) fn key_reach<'a>(expr: &Expr, plan: &'a LogicalPlan, cores: f64) -> O
     if !node.connector.accepts_keys(columns.get(position)?) {
         return None;
     }
-    let origin = node.origin.get(position)?.as_ref()?;
-    let (distinct, indexed, limit) = key_figures(node, origin, cores)?;
-    Some(KeyReach { node, distinct, indexed, limit })
+    let (key, limit) = key_figures(node, node.origin.get(position)?.as_ref()?, cores)?;
+    Some(KeyReach { node, key, limit })
 }
 
-/// Distinct values of a key column, whether an index leads to them, and the keys up to which a keyed read pays.
-pub(crate) fn key_figures(node: &RemoteNode, origin: &Origin, cores: f64) -> Option<(f64, bool, f64)> {
+/// What is known of a key column, and the keys up to which a keyed read pays.
+pub(crate) fn key_figures<'a>(node: &RemoteNode, origin: &'a Origin, cores: f64) -> Option<(KeyedBy<'a>, f64)> {
     let keys_per_query = node.connector.capabilities().keys.as_ref()?.max_per_query;
     let table_rows = origin.table.rows().map_or(UNKNOWN_ROWS, |rows| rows as f64);
     let distinct = column_statistics(origin).distinct.map_or(table_rows, |distinct| distinct as f64).max(1.0);
-    let indexed = origin.is_indexed();
-    let limit = if indexed {
-        cost::most_keys(node, distinct, MAX_KEYS as f64, cores).max(FEW_KEYS)
+    let key = KeyedBy { origin, distinct, indexed: origin.is_indexed() };
+    let limit = if key.indexed {
+        cost::most_keys(node, key, MAX_KEYS as f64, cores).max(FEW_KEYS.min(distinct * FEW_SHARE))
     } else {
         // Each query reads the whole table, so only one query pays.
         FEW_KEYS.min(keys_per_query as f64)
     };
-    Some((distinct, indexed, limit))
+    Some((key, limit))
 }
 
+/// Share of a column's values that is always few.
+const FEW_SHARE: f64 = 0.01;
 /// Keys that are always worth sending.
 const FEW_KEYS: f64 = 1_000.0;
 
@@ -196,6 +197,9 @@ const FEW_KEYS: f64 = 1_000.0;
 fn reached(plan: &LogicalPlan, position: usize) -> Option<(&RemoteNode, usize)> {
     if let Some(node) = RemoteNode::of(plan) {
         return Some((node, position));
+    }
+    if let Some(merge) = MergeNode::of(plan) {
+        return Some((&merge.remote, position));
     }
     match plan {
         LogicalPlan::Projection(projection) => {

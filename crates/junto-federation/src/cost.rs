@@ -33,9 +33,6 @@ const PROBED_ROW: f64 = 0.04;
 const JOINED_ROW: f64 = 0.03;
 /// Collecting and sending a key, beyond the source's work for it.
 const KEY: f64 = 0.3;
-/// Rows that are reached through an index cost the source this many times what they cost in the table's order.
-const THROUGH_INDEX: f64 = 4.0;
-
 /// What one remote plan asks of its source.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Work {
@@ -47,6 +44,21 @@ pub struct Work {
     pub server: f64,
     /// Nothing is known of one of the tables.
     pub guessed: bool,
+}
+
+/// Rows of a table that an index leads to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Indexed {
+    /// Share of the table's rows.
+    pub(crate) share: f64,
+    /// Microseconds for each.
+    pub(crate) per_row: f64,
+}
+
+/// Reading one row that values of a column lead to.
+pub(crate) fn reached_row(origin: &Origin, costs: &Costs) -> f64 {
+    let clustered = costs.clustered && origin.table.info.primary_key.first().is_some_and(|key| key == origin.name());
+    if clustered { costs.scanned_row * 2.0 } else { costs.indexed_row }
 }
 
 /// Work on all cores together, and the longest chain of it.
@@ -80,11 +92,12 @@ impl Work {
         Self { rows: count, scanned: count, server: count * costs.scanned_row, guessed: rows.is_none() }
     }
 
-    /// After conditions that keep `share` of the rows; `indexed` is the share that an index finds by itself.
-    pub(crate) fn filtered(self, share: f64, indexed: Option<f64>, per_row: f64, costs: &Costs) -> Self {
+    /// After conditions that keep `share` of the rows; `indexed` is what an index finds by itself.
+    pub(crate) fn filtered(self, share: f64, indexed: Option<Indexed>, per_row: f64, costs: &Costs) -> Self {
         let mut work = Self { rows: self.rows * share, server: self.server + self.rows * per_row, ..self };
-        if let Some(found) = indexed.map(|share| self.rows * share) {
-            let by_index = costs.key + found * (costs.scanned_row * THROUGH_INDEX + per_row);
+        if let Some(Indexed { share, per_row: reached }) = indexed {
+            let found = self.rows * share;
+            let by_index = costs.key + found * (reached + per_row);
             if by_index < work.server {
                 (work.server, work.scanned) = (by_index, found);
             }
@@ -175,15 +188,16 @@ pub(crate) fn join(build: f64, probe: f64, output: f64, cores: f64) -> Cost {
     Cost::shared(build * BUILT_ROW + probe * PROBED_ROW + output * JOINED_ROW, cores)
 }
 
-/// Reading only the rows with `keys` of `distinct` values, of a node that would bring all.
-pub(crate) fn keyed_read(node: &RemoteNode, keys: f64, distinct: f64, indexed: bool, cores: f64) -> Cost {
+/// Reading only the rows with `keys` of the values of one column, of a node that would bring all.
+pub(crate) fn keyed_read(node: &RemoteNode, key: KeyedBy<'_>, keys: f64, cores: f64) -> Cost {
     let costs = &node.connector.capabilities().costs;
-    let share = (keys / distinct.max(1.0)).min(1.0);
+    let share = (keys / key.distinct.max(1.0)).min(1.0);
     let (sent, decoded) = transfer_of(node);
     let found = node.work.rows * share;
-    let server = if indexed {
-        let reached = node.work.scanned.max(node.work.rows) * share;
-        keys * costs.key + reached * costs.scanned_row * THROUGH_INDEX
+    let server = if key.indexed {
+        let table_rows = key.origin.table.rows().map_or(node.work.scanned, |rows| rows as f64);
+        let beyond = (node.work.server - node.work.scanned * costs.scanned_row).max(0.0);
+        keys * costs.key + table_rows * share * reached_row(key.origin, costs) + beyond * share
     } else {
         node.work.server + node.work.scanned * costs.condition * 2.0
     };
@@ -191,17 +205,25 @@ pub(crate) fn keyed_read(node: &RemoteNode, keys: f64, distinct: f64, indexed: b
     Cost { cpu: all, chain: costs.query + if keys > MANY_KEYS { all / cores } else { all } }
 }
 
+/// The column whose keys restrict a read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeyedBy<'a> {
+    pub(crate) origin: &'a Origin,
+    pub(crate) distinct: f64,
+    pub(crate) indexed: bool,
+}
+
 /// Keys that several connections share.
 const MANY_KEYS: f64 = 10_000.0;
 
 /// Keys up to which reading by them is taken to be cheaper than reading everything.
-pub(crate) fn most_keys(node: &RemoteNode, distinct: f64, most: f64, cores: f64) -> f64 {
+pub(crate) fn most_keys(node: &RemoteNode, key: KeyedBy<'_>, most: f64, cores: f64) -> f64 {
     let full = read(node, cores).time(cores);
-    let (mut low, mut high) = (0.0, most.min(distinct));
+    let (mut low, mut high) = (0.0, most.min(key.distinct));
     // The cost of keys grows with their number, so the break-even is found by halving.
     for _ in 0..20 {
         let middle = f64::midpoint(low, high);
-        if keyed_read(node, middle, distinct, true, cores).time(cores) < full {
+        if keyed_read(node, key, middle, cores).time(cores) < full {
             low = middle;
         } else {
             high = middle;

@@ -327,7 +327,7 @@ impl Graph {
             if !of_set(inner) || self.mask_of(outer) & !left != 0 {
                 return None;
             }
-            let KeyReach { node, distinct, indexed, limit } = key_reach(inner, plan, self.absorber.cores)?;
+            let KeyReach { node, key, limit } = key_reach(inner, plan, self.absorber.cores)?;
             let keys = match self.owner(outer) {
                 Some(owner) => distinct_of(outer, &self.relations[owner]).min(build.rows),
                 None => build.rows,
@@ -335,8 +335,8 @@ impl Graph {
             if keys > limit {
                 return None;
             }
-            let found = rows(plan) * (keys / distinct).min(1.0);
-            Some((cost::keyed_read(node, keys, distinct, indexed, self.absorber.cores), found))
+            let found = rows(plan) * (keys / key.distinct).min(1.0);
+            Some((cost::keyed_read(node, key, keys, self.absorber.cores), found))
         };
         let cores = self.absorber.cores;
         let cheapest = |a: &(Cost, f64), b: &(Cost, f64)| a.0.time(cores).total_cmp(&b.0.time(cores));

@@ -3,8 +3,9 @@
 //! They choose between plans that are all correct. Unknown statistics give fixed, cautious guesses.
 
 use junto_connector::expr::CompareOp;
-use junto_connector::{ColumnStatistics, Expr, Literal};
+use junto_connector::{ColumnStatistics, Costs, Expr, Literal};
 
+use crate::cost::{Indexed, reached_row};
 use crate::node::Origin;
 use crate::source::RemoteTable;
 
@@ -61,61 +62,76 @@ pub(crate) fn selectivity(predicate: &Expr, origin: &[Option<Origin>]) -> f64 {
 /// Conditions are taken to be independent of each other, but for the two ends of a range of one column.
 fn conjunction(list: &[Expr], origin: &[Option<Origin>]) -> f64 {
     let mut share = 1.0;
-    // Per column, the shares of rows that its lower and upper bounds keep.
-    let mut ranges: Vec<(usize, Option<f64>, Option<f64>)> = Vec::new();
+    // Per column, the shares of rows that its lower and upper bounds keep, as far as they are known.
+    let mut ranges: Vec<(usize, [Option<f64>; 2])> = Vec::new();
     for part in list {
-        let kept = selectivity(part, origin);
-        let Some((column, is_lower)) = bound(part) else {
-            share *= kept;
-            continue;
-        };
-        let at = ranges.iter().position(|(known, _, _)| *known == column).unwrap_or_else(|| {
-            ranges.push((column, None, None));
-            ranges.len() - 1
-        });
-        let end = if is_lower { &mut ranges[at].1 } else { &mut ranges[at].2 };
-        *end = Some(end.map_or(kept, |known| known.min(kept)));
+        match known_bound(part, origin) {
+            Some((column, end, kept)) => {
+                let at = ranges.iter().position(|(known, _)| *known == column).unwrap_or_else(|| {
+                    ranges.push((column, [None, None]));
+                    ranges.len() - 1
+                });
+                let known = &mut ranges[at].1[end];
+                *known = Some(known.map_or(kept, |other| other.min(kept)));
+            }
+            None => share *= selectivity(part, origin),
+        }
     }
-    for (_, above, below) in ranges {
-        share *= match (above, below) {
-            (Some(above), Some(below)) => (above + below - 1.0).max(above * below * NARROW),
-            (one, other) => one.or(other).unwrap_or(1.0),
+    for (_, ends) in ranges {
+        share *= match ends {
+            [Some(above), Some(below)] => (above + below - 1.0).max(above * below * NARROW),
+            [one, other] => one.or(other).unwrap_or(1.0),
         };
     }
     share
 }
 
-/// The column that a comparison with a literal bounds, and whether from below.
-fn bound(expr: &Expr) -> Option<(usize, bool)> {
+/// A comparison that bounds a column of which extremes are known: the column, 0 for a lower and 1 for an upper bound, and
+/// the share of rows it keeps.
+fn known_bound(expr: &Expr, origin: &[Option<Origin>]) -> Option<(usize, usize, f64)> {
     let Expr::Compare { op, left, right } = expr else { return None };
-    let (column, op) = match (&**left, &**right) {
-        (Expr::Column(column), Expr::Literal(_)) => (*column, *op),
-        (Expr::Literal(_), Expr::Column(column)) => (*column, flipped(*op)),
+    let (column, op, value) = match (&**left, &**right) {
+        (Expr::Column(column), Expr::Literal(value)) => (*column, *op, value),
+        (Expr::Literal(value), Expr::Column(column)) => (*column, flipped(*op), value),
         _ => return None,
     };
+    let share = below(&column_statistics(origin.get(column)?.as_ref()?), value)?;
     match op {
-        CompareOp::Gt | CompareOp::GtEq => Some((column, true)),
-        CompareOp::Lt | CompareOp::LtEq => Some((column, false)),
+        CompareOp::Gt | CompareOp::GtEq => Some((column, 0, 1.0 - share)),
+        CompareOp::Lt | CompareOp::LtEq => Some((column, 1, share)),
         _ => None,
     }
 }
 
-/// Share of a table's rows that an index finds for a condition, when there is an index it can use.
-pub(crate) fn indexed_share(predicate: &Expr, origin: &[Option<Origin>]) -> Option<f64> {
+/// What an index finds for conditions, when there is one they can use.
+pub(crate) fn indexed(terms: &[Expr], origin: &[Option<Origin>], costs: &Costs) -> Option<Indexed> {
+    let mut columns: Vec<usize> = terms.iter().filter_map(|term| indexed_column(term, origin)).collect();
+    columns.sort_unstable();
+    columns.dedup();
+    let by_column = columns.into_iter().filter_map(|column| {
+        let of_column = terms.iter().filter(|term| indexed_column(term, origin) == Some(column)).cloned();
+        let share = conjunction(&of_column.collect::<Vec<_>>(), origin);
+        let per_row = reached_row(origin.get(column)?.as_ref()?, costs);
+        Some(Indexed { share, per_row })
+    });
+    by_column.min_by(|a, b| (a.share * a.per_row).total_cmp(&(b.share * b.per_row)))
+}
+
+/// The indexed column that a condition restricts.
+pub(crate) fn indexed_column(predicate: &Expr, origin: &[Option<Origin>]) -> Option<usize> {
     let indexed = |expr: &Expr| match expr {
-        Expr::Column(index) => origin.get(*index).and_then(Option::as_ref).is_some_and(Origin::is_indexed),
-        _ => false,
+        Expr::Column(index) => origin.get(*index)?.as_ref()?.is_indexed().then_some(*index),
+        _ => None,
     };
-    let usable = match predicate {
-        Expr::Compare { op: CompareOp::NotEq | CompareOp::IsDistinctFrom, .. } => false,
-        Expr::Compare { left, right, .. } => {
-            (indexed(left) && matches!(**right, Expr::Literal(_))) || (indexed(right) && matches!(**left, Expr::Literal(_)))
-        }
+    match predicate {
+        Expr::Compare { op: CompareOp::NotEq | CompareOp::IsDistinctFrom, .. } => None,
+        Expr::Compare { left, right, .. } => match (&**left, &**right) {
+            (column, Expr::Literal(_)) | (Expr::Literal(_), column) => indexed(column),
+            _ => None,
+        },
         Expr::InList { expr, negated: false, .. } => indexed(expr),
-        Expr::And(list) => return list.iter().filter_map(|part| indexed_share(part, origin)).min_by(f64::total_cmp),
-        _ => false,
-    };
-    usable.then(|| selectivity(predicate, origin))
+        _ => None,
+    }
 }
 
 fn equal(statistics: &ColumnStatistics, value: &Literal) -> f64 {

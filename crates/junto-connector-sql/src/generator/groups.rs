@@ -31,6 +31,10 @@ impl Generator<'_> {
             let mut column = self.output(&input, group)?;
             column.compared = None;
             column.plain = false;
+            column.ungrouped = match group.expr {
+                Expr::Column(index) => input.get(index).filter(|column| column.plain).cloned().map(Box::new),
+                _ => None,
+            };
             // A literal among the keys would be taken for a column's position, and adds nothing to them.
             if !matches!(group.expr, Expr::Literal(_)) {
                 let key = self.dialect.group_key(&printer.value(&group.expr)?);
@@ -92,7 +96,7 @@ fn aggregate_column(dialect: &dyn Dialect, printer: &Printer<'_>, output: &Aggre
         source_type: None,
         text: TextSemantics::Binary,
     };
-    Ok(BlockColumn { info, value, compared: None, plain: false })
+    Ok(BlockColumn { info, value, compared: None, plain: false, ungrouped: None })
 }
 
 fn operand(column: &BlockColumn) -> Operand {

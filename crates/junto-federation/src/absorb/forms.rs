@@ -73,12 +73,7 @@ pub(super) fn filtered(node: &RemoteNode, terms: Vec<RemoteExpr>) -> RemoteNode 
     let types = node.plan.root.types();
     let plain = matches!(&node.plan.root, Relation::Scan { .. })
         || matches!(&node.plan.root, Relation::Filter { input, .. } if matches!(**input, Relation::Scan { .. }));
-    let indexed = if plain {
-        let shares = terms.iter().filter_map(|term| statistics::indexed_share(term, &node.origin));
-        shares.min_by(f64::total_cmp)
-    } else {
-        None
-    };
+    let indexed = if plain { statistics::indexed(&terms, &node.origin, &costs) } else { None };
     let per_row = terms.iter().map(|term| cost::condition(term, &types, &costs).0).sum();
     let predicate = RemoteExpr::and(terms);
     let share = statistics::selectivity(&predicate, &node.origin);
@@ -220,7 +215,7 @@ fn joined_work(left: &RemoteNode, right: &RemoteNode, on: &[(RemoteExpr, RemoteE
         }
         _ => false,
     };
-    let nested = |outer: Work| outer.server + outer.rows * costs.key + rows * costs.scanned_row * 2.0;
+    let nested = |outer: Work| outer.server + outer.rows * costs.key + rows * costs.indexed_row;
     if on.iter().any(|(_, key)| indexed(right, key)) {
         server = server.min(nested(l));
     }

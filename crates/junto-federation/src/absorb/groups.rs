@@ -38,8 +38,6 @@ pub(crate) struct MergeNode {
     pub(crate) aggregate: Aggregate,
     /// Group columns, then the states of each aggregate.
     pub(crate) remote: RemoteNode,
-    /// The fields that DataFusion's final aggregation expects of `remote`, after a cast.
-    pub(crate) states: Vec<FieldRef>,
 }
 
 impl MergeNode {
@@ -75,7 +73,6 @@ pub(super) fn merged(aggregate: &Aggregate, input: &RemoteNode, groups: f64) -> 
         keys.push(Output { name: format!("g{index}"), expr: key, data_type, nullable });
     }
     let mut outputs = Vec::new();
-    let mut states: Vec<FieldRef> = fields.iter().cloned().map(Arc::new).collect();
     for expr in &aggregate.aggr_expr {
         for (state, call) in states_of(expr, input)? {
             per_row += costs.aggregated_value;
@@ -84,7 +81,6 @@ pub(super) fn merged(aggregate: &Aggregate, input: &RemoteNode, groups: f64) -> 
             let name = format!("s{}", outputs.len());
             fields.push(Field::new(&name, data_type.clone(), true));
             outputs.push(AggregateOutput { name, aggregate: call, data_type, nullable: true });
-            states.push(state);
         }
     }
     let schema = DFSchema::try_from(arrow::datatypes::Schema::new(fields)).map_err(|cause| cause.to_string())?;
@@ -93,7 +89,7 @@ pub(super) fn merged(aggregate: &Aggregate, input: &RemoteNode, groups: f64) -> 
     origin.resize(schema.fields().len(), None);
     let mut remote = input.clone();
     if !keys.is_empty() {
-        per_row += costs.grouped_row;
+        per_row += costs.grouping(groups);
     }
     remote.work.server += input.work.rows * per_row;
     remote.work.rows = if keys.is_empty() { 1.0 } else { groups.min(input.work.rows) };
@@ -102,7 +98,7 @@ pub(super) fn merged(aggregate: &Aggregate, input: &RemoteNode, groups: f64) -> 
     remote.partial_groups = true;
     remote.plan =
         RemotePlan { root: Relation::Aggregate { input: Box::new(input.plan.root.clone()), groups: keys, aggregates: outputs } };
-    Ok(MergeNode { aggregate: aggregate.clone(), remote: checked(remote)?, states })
+    Ok(MergeNode { aggregate: aggregate.clone(), remote: checked(remote)? })
 }
 
 /// Sources count in signed integers.

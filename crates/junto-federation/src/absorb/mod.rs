@@ -90,6 +90,8 @@ impl Absorber {
         let mut node = node.clone();
         let (mut pushed, mut kept) = (Vec::new(), Vec::new());
         for predicate in split_conjunction(&filter.predicate) {
+            let about = format!("{predicate}: ");
+            node.kept_local.retain(|reason| !reason.starts_with(&about));
             match forms::term(&node, predicate) {
                 Ok(term) if !self.pays(&node, &term, predicate, needed) => {
                     node.kept_local.push(format!("{predicate}: testing it there costs more than bringing the rows"));
@@ -123,7 +125,7 @@ impl Absorber {
         let costs = &node.connector.capabilities().costs;
         let types = node.plan.root.types();
         let (there, here) = cost::condition(&term.expr, &types, costs);
-        if there <= costs.condition * 4.0 || statistics::indexed_share(&term.expr, &node.origin).is_some() {
+        if there <= costs.condition * 4.0 || statistics::indexed_column(&term.expr, &node.origin).is_some() {
             return true;
         }
         let (sent, decoded) = cost::transfer_of(node);

@@ -83,8 +83,8 @@ impl RemoteScanExec {
             if !connector.accepts_keys(column) {
                 return None;
             }
-            let (_, indexed, limit) = key_figures(node, origin, cores as f64)?;
-            Some(KeyColumn { indexed, limit: limit as usize })
+            let (key, limit) = key_figures(node, origin, cores as f64)?;
+            Some(KeyColumn { indexed: key.indexed, limit: limit as usize })
         };
         let most = if cost::can_split(node) { cores.max(1) } else { 1 };
         let properties = PlanProperties::new(
