@@ -131,6 +131,25 @@ pub trait Connector: fmt::Debug + Send + Sync {
         Ok(vec![self.open(request).await?])
     }
 
+    /// How the source would hold a temporary table with these columns, for plans over it: the name in its spelling, and
+    /// columns of types that hold every value of the schema exactly. No I/O.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unsupported`] for a source without temporary tables, or a type that none of its types holds.
+    fn temporary_table(&self, name: &str, schema: &Schema) -> Result<TableInfo> {
+        let _ = (name, schema);
+        Err(crate::Error::Unsupported { driver: self.driver(), what: "a temporary table".into() })
+    }
+
+    /// A session of its own for one statement, in which temporary tables can be made and nothing else changed.
+    ///
+    /// # Errors
+    /// [`crate::Error::PermissionDenied`] when the login may not make temporary tables.
+    async fn workspace(&self, context: StatementContext) -> Result<Box<dyn Workspace>> {
+        let _ = context;
+        Err(crate::Error::Unsupported { driver: self.driver(), what: "a temporary table".into() })
+    }
+
     /// Runs one statement of the user's, in the source's own dialect. With [`NativeRequest::read_only`] the session
     /// refuses writes by itself, not by looking at the text.
     async fn native(&self, request: NativeRequest) -> Result<NativeResult>;
@@ -143,6 +162,22 @@ pub trait Connector: fmt::Debug + Send + Sync {
 
     /// Closes idle connections. Streams that are open go on.
     async fn close(&self);
+}
+
+/// A session that holds temporary tables. They go with it: when it is dropped, and when the program dies.
+#[async_trait]
+pub trait Workspace: fmt::Debug + Send {
+    /// Makes a table as [`Connector::temporary_table`] described it and fills it; returns the rows stored.
+    ///
+    /// # Errors
+    /// Those of the rows, and of the source. The session is of no use afterwards.
+    async fn fill(&mut self, table: &TableInfo, rows: BatchStream) -> Result<u64>;
+
+    /// As [`Connector::open`], over tables of the source and those of this session, which ends with the stream.
+    ///
+    /// # Errors
+    /// As [`Connector::open`].
+    async fn open(self: Box<Self>, request: OpenRequest) -> Result<BatchStream>;
 }
 
 /// How a read may be shared out.

@@ -27,7 +27,7 @@ pub use catalog::{ColumnInfo, ForeignKey, IndexInfo, SchemaInfo, TableInfo, Tabl
 pub use check::check_plan;
 pub use connector::{
     BatchStream, Connector, ConnectorFactory, Health, Keys, NativeRequest, NativeResult, OpenRequest, Privileges,
-    RemoteId, SourceMetrics, StatementContext, Workers,
+    RemoteId, SourceMetrics, StatementContext, Workers, Workspace,
 };
 pub use costs::Costs;
 pub use error::{Error, Result};

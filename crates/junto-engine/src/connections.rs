@@ -80,7 +80,10 @@ impl Connections {
     /// What the owner of a connection wants of the planner.
     pub(crate) fn prefer(&self, alias: &Alias) -> Prefer {
         let entries = self.entries.read();
-        entries.iter().find(|entry| entry.config.alias == *alias).map_or_else(Prefer::default, |entry| entry.config.prefer)
+        entries
+            .iter()
+            .find(|entry| entry.config.alias == *alias)
+            .map_or_else(Prefer::default, |entry| entry.config.prefer)
     }
 
     /// The live source behind an alias; connects when it is not yet connected. A failed attempt is not remembered.

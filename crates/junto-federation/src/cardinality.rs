@@ -38,10 +38,13 @@ pub(crate) fn rows(plan: &LogicalPlan) -> f64 {
         }
         LogicalPlan::Join(join) => {
             let (left, right) = (rows(&join.left), rows(&join.right));
-            let matching = join
-                .on
-                .iter()
-                .fold(left * right, |all, (l, r)| all / distinct_of(l, &join.left).max(distinct_of(r, &join.right)));
+            let matching = join.on.iter().fold(left * right, |all, (l, r)| {
+                match (unique_rows(l, &join.left), unique_rows(r, &join.right)) {
+                    (Some(l), Some(r)) => all / l.max(r),
+                    (Some(rows), None) | (None, Some(rows)) => all / rows,
+                    (None, None) => all / distinct_of(l, &join.left).max(distinct_of(r, &join.right)),
+                }
+            });
             match join.join_type {
                 JoinType::Inner => matching,
                 JoinType::Left => matching.max(left),
@@ -103,6 +106,13 @@ fn distinct(plan: &LogicalPlan, position: usize) -> f64 {
     let of = origin(plan, position).map(|(table, column)| Origin { table, column });
     let estimate = of.and_then(|of| column_statistics(&of).distinct).map(|distinct| distinct as f64);
     estimate.unwrap_or(total * GROUPS).clamp(1.0, total.max(1.0))
+}
+
+/// Rows of the table in which an expression over `plan` is a unique key, if it is one.
+pub(crate) fn unique_rows(expr: &Expr, plan: &LogicalPlan) -> Option<f64> {
+    let (table, column) = origin(plan, column_position(expr, plan.schema())?)?;
+    let is_unique = table.info.is_unique_on(&[&table.info.columns.get(column)?.name]);
+    is_unique.then(|| table.rows().map_or(UNKNOWN_ROWS, |rows| rows as f64).max(1.0))
 }
 
 /// The table column that the column at `position` of `plan` is, unchanged.

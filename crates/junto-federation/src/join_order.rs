@@ -17,7 +17,7 @@ use datafusion::logical_expr::{
 };
 
 use crate::absorb::{Absorber, remote_join};
-use crate::cardinality::{KeyReach, column_position, distinct_of, key_reach, rows};
+use crate::cardinality::{KeyReach, column_position, distinct_of, key_reach, rows, unique_rows};
 use crate::cost::{self, Cost};
 use crate::node::RemoteNode;
 use crate::statistics::{EQUALITY, RANGE};
@@ -160,17 +160,26 @@ impl Graph {
             let expr = self.predicates[index].expr.clone();
             let mask = self.mask_of(&expr);
             let share = match sides(&expr) {
-                Some((left, right)) => {
-                    let distinct = |side: &Expr| self.owner(side).map(|r| distinct_of(side, &self.relations[r]));
-                    match (distinct(left), distinct(right)) {
-                        (Some(left), Some(right)) => 1.0 / left.max(right),
-                        _ => EQUALITY,
-                    }
-                }
+                Some((left, right)) => self.equality_share(left, right),
                 None => RANGE,
             };
             self.predicates[index].mask = mask;
             self.predicates[index].share = share;
+        }
+    }
+
+    /// Share of the pairs of rows that an equality keeps. A key that is unique in its table is taken to have a row for
+    /// every value of the other side, whatever the statistics of that say.
+    fn equality_share(&self, left: &Expr, right: &Expr) -> f64 {
+        let distinct = |side: &Expr| self.owner(side).map(|owner| distinct_of(side, &self.relations[owner]));
+        let key_rows = |side: &Expr| self.owner(side).and_then(|owner| unique_rows(side, &self.relations[owner]));
+        match (key_rows(left), key_rows(right)) {
+            (Some(rows), None) | (None, Some(rows)) => 1.0 / rows,
+            (Some(left), Some(right)) => 1.0 / left.max(right),
+            (None, None) => match (distinct(left), distinct(right)) {
+                (Some(left), Some(right)) => 1.0 / left.max(right),
+                _ => EQUALITY,
+            },
         }
     }
 
@@ -215,9 +224,9 @@ impl Graph {
                 continue;
             }
             let rows = self.rows_of(set, &base);
-            let there = remotes.get(&set).map(|node| {
-                self.candidate(Tree::Remote(set), cost::read(node, self.absorber.cores), rows)
-            });
+            let there = remotes
+                .get(&set)
+                .map(|node| self.candidate(Tree::Remote(set), cost::read(node, self.absorber.cores), rows));
             if let Some(there) = there.as_ref().filter(|_| self.absorber.whatever_it_costs) {
                 best.insert(set, there.clone());
                 continue;
@@ -303,9 +312,9 @@ impl Graph {
         let cores = self.absorber.cores;
         let keyed = match &probe.tree {
             Tree::Leaf(relation) => self.keyed(&self.relations[*relation], 1 << relation, build, left),
-            Tree::Remote(set) => remotes.get(set).and_then(|node| {
-                self.keyed(&node.clone().into_plan(), *set, build, left)
-            }),
+            Tree::Remote(set) => {
+                remotes.get(set).and_then(|node| self.keyed(&node.clone().into_plan(), *set, build, left))
+            }
             Tree::Join(..) => None,
         };
         let whole = (probe.cost, probe.rows);
@@ -344,12 +353,7 @@ impl Graph {
     }
 
     /// The plan of a tree and the set of its relations. Marks the predicates it used.
-    fn build(
-        &self,
-        tree: &Tree,
-        remotes: &HashMap<u64, RemoteNode>,
-        used: &mut [bool],
-    ) -> Result<(LogicalPlan, u64)> {
+    fn build(&self, tree: &Tree, remotes: &HashMap<u64, RemoteNode>, used: &mut [bool]) -> Result<(LogicalPlan, u64)> {
         let (left, right) = match tree {
             Tree::Leaf(index) => return Ok((self.relations[*index].clone(), 1 << index)),
             Tree::Remote(set) => {

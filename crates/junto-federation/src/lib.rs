@@ -20,8 +20,8 @@ mod statistics;
 mod translate;
 
 pub use cardinality::column_origin;
-pub use execution::{RemoteScanExec, SourceFailure, StatementSources};
 pub use cost::Work;
+pub use execution::{RemoteScanExec, SourceFailure, StatementSources};
 pub use node::{Origin, RemoteNode};
 pub use planner::FederatedPlanner;
 pub use source::{RemoteTable, RemoteTableSource};

@@ -202,11 +202,8 @@ pub(crate) fn join(left: &RemoteNode, right: &RemoteNode, join: &Join, rows: f64
 fn joined_work(left: &RemoteNode, right: &RemoteNode, on: &[(RemoteExpr, RemoteExpr)], rows: f64) -> Work {
     let costs = left.connector.capabilities().costs;
     let (l, r) = (left.work, right.work);
-    let hashed = if costs.joins_by_hash {
-        (l.rows + r.rows) * costs.joined_row
-    } else {
-        l.rows * r.rows * costs.condition
-    };
+    let hashed =
+        if costs.joins_by_hash { (l.rows + r.rows) * costs.joined_row } else { l.rows * r.rows * costs.condition };
     let mut server = l.server + r.server + hashed;
     let indexed = |node: &RemoteNode, expr: &RemoteExpr| match expr {
         RemoteExpr::Column(index) => {

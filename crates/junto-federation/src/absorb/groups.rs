@@ -19,9 +19,7 @@ use datafusion::common::{DFSchema, DFSchemaRef};
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::expr::AggregateFunction as AggregateCall;
 use datafusion::logical_expr::function::StateFieldsArgs;
-use datafusion::logical_expr::{
-    Aggregate, Expr, ExprSchemable, Extension, LogicalPlan, UserDefinedLogicalNodeCore,
-};
+use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 use junto_connector::expr::{Aggregate as RemoteAggregate, AggregateFunction};
 use junto_connector::plan::{AggregateOutput, Output};
 use junto_connector::{Expr as RemoteExpr, Relation, RemotePlan, TypeClass};
@@ -96,8 +94,9 @@ pub(super) fn merged(aggregate: &Aggregate, input: &RemoteNode, groups: f64) -> 
     remote.origin = origin;
     remote.schema = Arc::new(schema);
     remote.partial_groups = true;
-    remote.plan =
-        RemotePlan { root: Relation::Aggregate { input: Box::new(input.plan.root.clone()), groups: keys, aggregates: outputs } };
+    remote.plan = RemotePlan {
+        root: Relation::Aggregate { input: Box::new(input.plan.root.clone()), groups: keys, aggregates: outputs },
+    };
     Ok(MergeNode { aggregate: aggregate.clone(), remote: checked(remote)? })
 }
 

@@ -21,8 +21,8 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
     Aggregate, Expr, Filter, Join, JoinType, Limit, LogicalPlan, Projection, Sort, SubqueryAlias, Union,
 };
-use forms::{Term, plain_column};
 pub(crate) use forms::join as remote_join;
+use forms::{Term, plain_column};
 pub(crate) use groups::MergeNode;
 use junto_connector::{Prefer, Support};
 
@@ -316,9 +316,8 @@ fn limited(limit: Limit) -> Result<LogicalPlan> {
 
 /// The first rows by an order the source has exactly; the local sort stays and orders few rows.
 fn topped(sort: Sort) -> Result<LogicalPlan> {
-    let node = RemoteNode::of(&sort.input)
-        .filter(|_| sort.fetch.is_some())
-        .and_then(|node| forms::sort(node, &sort).ok());
+    let node =
+        RemoteNode::of(&sort.input).filter(|_| sort.fetch.is_some()).and_then(|node| forms::sort(node, &sort).ok());
     Ok(LogicalPlan::Sort(match node {
         Some(node) => Sort { input: Arc::new(node.into_plan()), ..sort },
         None => sort,

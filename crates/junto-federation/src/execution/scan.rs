@@ -75,7 +75,10 @@ impl RemoteScanExec {
         let columns = node.plan.root.columns();
         if columns.len() != schema.fields().len() {
             let tables: Vec<String> = node.plan.root.tables().iter().map(ToString::to_string).collect();
-            return Err(DataFusionError::Internal(format!("the remote plan of {} has other columns", tables.join(", "))));
+            return Err(DataFusionError::Internal(format!(
+                "the remote plan of {} has other columns",
+                tables.join(", ")
+            )));
         }
         let capabilities = connector.capabilities();
         let key_column = |(column, origin): (&junto_connector::RelationColumn, &Option<Origin>)| {
@@ -152,7 +155,12 @@ impl RemoteScanExec {
     }
 
     /// Waits for keys and opens the read that fits what was found.
-    async fn open(self, sources: Arc<StatementSources>, batch_rows: usize, figures: Figures) -> Result<Vec<BatchStream>> {
+    async fn open(
+        self,
+        sources: Arc<StatementSources>,
+        batch_rows: usize,
+        figures: Figures,
+    ) -> Result<Vec<BatchStream>> {
         let connector = sources.connector(&self.connection);
         let (Some(connector), Some(context)) = (connector, sources.context(&self.connection)) else {
             return Err(DataFusionError::Internal(format!("@{} is not part of the statement", self.connection)));
