@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use arrow_schema::DataType;
 use junto_connector::{ColumnInfo, ColumnStatistics, Literal, Result, TableStatistics};
 use junto_connector_sql::standard::text_literal;
-use junto_connector_sql::{datetime, decimal};
+use junto_connector_sql::{datetime, decimal, standard};
 use junto_types::TableName;
 
 use crate::catalog;
@@ -37,11 +37,53 @@ pub(crate) async fn statistics(pool: &Arc<Pool>, table: &TableName, is_mariadb: 
             column.distinct = column.distinct.max(Some(distinct));
         }
     }
+    add_extremes(pool, schema, table, &mut statistics).await;
     if is_mariadb {
         add_persistent(pool, schema, table, &mut statistics).await;
     }
     Ok(statistics)
 }
+
+/// Adds the least and the greatest value of columns that an index begins with: the server reads them off its ends.
+async fn add_extremes(pool: &Arc<Pool>, schema: &str, table: &TableName, statistics: &mut TableStatistics) {
+    if statistics.columns.is_empty() {
+        return;
+    }
+    let Ok(described) = catalog::table(pool, Some(schema), &table.table).await else { return };
+    let columns: Vec<ColumnInfo> = described
+        .info
+        .columns
+        .iter()
+        .filter(|column| has_order(&column.data_type) && statistics.column(&column.name).is_some())
+        .take(MOST_EXTREMES)
+        .cloned()
+        .collect();
+    if columns.is_empty() {
+        return;
+    }
+    let place = format!("{}.{}", standard::quote(schema, '"'), standard::quote(&table.table, '"'));
+    let ends = columns.iter().flat_map(|column| {
+        let name = standard::quote(&column.name, '"');
+        ["MIN", "MAX"].map(|end| format!("(SELECT {end}({name}) FROM {place})"))
+    });
+    let sql = format!("SELECT {}", ends.collect::<Vec<_>>().join(", "));
+    let Ok(lines) = pool.ask(&sql, &table.to_string()).await else { return };
+    let Some(line) = lines.first() else { return };
+    for (found, ends) in columns.iter().zip(line.chunks(2)) {
+        let end = |at: usize| ends.get(at)?.as_deref().and_then(|text| literal(found, text));
+        let (min, max) = (end(0), end(1));
+        let column = column(&mut statistics.columns, &found.name);
+        (column.min, column.max) = (min, max);
+    }
+}
+
+/// Types whose extremes say how many rows a range holds.
+fn has_order(data_type: &DataType) -> bool {
+    data_type.is_integer() || data_type.is_decimal() || matches!(data_type, DataType::Date32 | DataType::Timestamp(..))
+}
+
+/// Columns of one table whose extremes are asked for.
+const MOST_EXTREMES: usize = 16;
 
 /// Adds what `mysql.column_stats` knows. Most logins may not read it, and most tables are not in it: then nothing is
 /// added.

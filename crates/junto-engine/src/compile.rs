@@ -14,7 +14,10 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use futures::future::join_all;
 use junto_connector::{ColumnInfo, Connector};
-use junto_federation::{RemoteTable, RemoteTableSource, StatementSources, column_origin};
+use junto_federation::{
+    Alternative, FederatedPlanner, PlanError, Planned, Refused, RemoteTable, RemoteTableSource, StatementSources,
+    column_origin,
+};
 use junto_sql::{BoundTable, Parsed, Resolved, StatementKind, TableColumn, TableColumns, TableReference};
 use junto_types::Alias;
 
@@ -45,14 +48,17 @@ pub(crate) struct Compiled {
     pub(crate) sources: Arc<StatementSources>,
     pub(crate) columns: Vec<ResultColumn>,
     pub(crate) tables: Vec<String>,
+    pub(crate) strategy: Strategy,
+    /// Why it runs so.
+    pub(crate) reason: String,
+    /// Other ways that were considered.
+    pub(crate) alternatives: Vec<Alternative>,
 }
 
 impl Compiled {
     /// Aliases of the connections read from.
     pub(crate) fn connections(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.sources.metrics().map(|(alias, _)| alias.to_string()).collect();
-        names.sort();
-        names
+        connections_of(&self.sources)
     }
 }
 
@@ -74,7 +80,7 @@ pub(crate) async fn compile(
     check_operation(shared, &parsed)?;
     junto_sql::check_aliases(&parsed, &shared.connections.aliases())?;
     let references = parsed.table_references()?;
-    check_settings(shared, &references, options)?;
+    check_settings(shared, &references)?;
     let found = find_tables(shared, &references).await?;
     check_kinds(shared, &found)?;
 
@@ -102,10 +108,61 @@ pub(crate) async fn compile(
     let logical = planner.sql_statement_to_plan(resolved.statement.clone()).map_err(failed)?;
     let columns = result_columns(&logical, &resolved);
     let optimized = state.optimize(&logical).map_err(failed)?;
-    let plan = state.query_planner().create_physical_plan(&optimized, &state).await.map_err(failed)?;
+    let planner = planner(shared, options);
+    let Planned { plan, strategy, alternatives } = match planner.plan(&optimized, &state).await {
+        Ok(planned) => planned,
+        Err(PlanError::Failed(error)) => return Err(failed(error)),
+        Err(PlanError::Refused(refused)) => return Err(strategy_refused(&refused)),
+    };
+    let strategy = Strategy::of(strategy);
+    let reason = reason(strategy, &sources, planner.strategy == junto_federation::Strategy::Auto);
     tracing::debug!(elapsed = ?started.elapsed(), "statement compiled");
     let tables = references.iter().map(|reference| reference.span.of(sql).trim_start_matches('@').to_owned()).collect();
-    Ok(Compiled { plan, task: state.task_ctx(), sources, columns, tables })
+    let task = state.task_ctx();
+    Ok(Compiled { plan, task, sources, columns, tables, strategy, reason, alternatives })
+}
+
+/// The planner for a statement: its strategy, else the configured one.
+fn planner(shared: &Shared, options: &StatementOptions) -> FederatedPlanner {
+    let asked = match options.strategy {
+        Strategy::Auto => shared.settings.multiquery.default_strategy,
+        asked => asked,
+    };
+    let planning = shared.settings.planning;
+    FederatedPlanner {
+        strategy: asked.planned(),
+        reorder_joins: planning.reorder_joins,
+        push_down: planning.push_down,
+        whatever_it_costs: planning.whatever_it_costs,
+    }
+}
+
+fn strategy_refused(refused: &Refused) -> Error {
+    Error::Plan {
+        message: format!("strategy `{}` is not possible: {}", refused.strategy, refused.reason),
+        span: None,
+        hint: Some("use `auto` or `federated`".into()),
+    }
+}
+
+fn reason(strategy: Strategy, sources: &StatementSources, chosen: bool) -> String {
+    let connections = connections_of(sources);
+    let what = match (strategy, connections.as_slice()) {
+        (_, []) => return "no connection is read".to_owned(),
+        (Strategy::PushDown, [one]) => format!("the whole statement runs on @{one}"),
+        (Strategy::PushDown, _) => "the whole statement runs on one database".to_owned(),
+        (Strategy::Materialize, _) => "rows of other databases are brought to one, which runs the statement".to_owned(),
+        (_, [one]) => format!("all tables are in @{one}"),
+        (_, several) => format!("tables of {} connections are joined here", several.len()),
+    };
+    if chosen && strategy != Strategy::Federated { format!("{what}, the cheapest way") } else { what }
+}
+
+/// Aliases of the connections read from.
+fn connections_of(sources: &StatementSources) -> Vec<String> {
+    let mut names: Vec<String> = sources.metrics().map(|(alias, _)| alias.to_string()).collect();
+    names.sort();
+    names
 }
 
 fn check_operation(shared: &Shared, parsed: &Parsed) -> Result<(), Error> {
@@ -133,7 +190,7 @@ fn check_operation(shared: &Shared, parsed: &Parsed) -> Result<(), Error> {
     }
 }
 
-fn check_settings(shared: &Shared, references: &[TableReference], options: &StatementOptions) -> Result<(), Error> {
+fn check_settings(shared: &Shared, references: &[TableReference]) -> Result<(), Error> {
     let settings = &shared.settings.multiquery;
     let mut aliases: Vec<String> = references.iter().map(|one| one.connection.text.to_lowercase()).collect();
     aliases.sort();
@@ -144,18 +201,7 @@ fn check_settings(shared: &Shared, references: &[TableReference], options: &Stat
             what: format!("the statement uses {} connections", aliases.len()),
         });
     }
-    let strategy = match options.strategy {
-        Strategy::Auto => settings.default_strategy,
-        asked => asked,
-    };
-    match strategy {
-        Strategy::PushDown | Strategy::Materialize => Err(Error::Plan {
-            message: format!("strategy `{}` is not available yet", strategy.name()),
-            span: None,
-            hint: Some("use `auto` or `federated`".into()),
-        }),
-        Strategy::Auto | Strategy::Federated | Strategy::Native => Ok(()),
-    }
+    Ok(())
 }
 
 fn check_kinds(shared: &Shared, found: &[Found]) -> Result<(), Error> {

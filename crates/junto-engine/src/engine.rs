@@ -154,8 +154,8 @@ impl Engine {
             Box::pin(compile::compile(&self.shared, sql, options, compile::Plan::default())).await?;
         Ok(Validation {
             connections: compiled.connections(),
+            strategy: compiled.strategy,
             tables: compiled.tables,
-            strategy: Strategy::Federated,
             read_only: true,
         })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use junto_connector::SourceMetrics;
-use junto_federation::{RemoteScanExec, StatementSources};
+use junto_federation::{Alternative, MaterializeExec, RemoteScanExec, StatementSources};
 use junto_types::Alias;
 use serde::Serialize;
 
@@ -17,6 +17,9 @@ use crate::settings::Strategy;
 pub struct Explanation {
     pub strategy: Strategy,
     pub reason: String,
+    /// The ways that were considered: estimated milliseconds, or why it is not possible.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<String>,
     /// What the sources said of how they were read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -53,7 +56,13 @@ pub struct PlanNode {
 
 impl Default for Explanation {
     fn default() -> Self {
-        Self { strategy: Strategy::Native, reason: String::new(), notes: Vec::new(), root: PlanNode::default() }
+        Self {
+            strategy: Strategy::Native,
+            reason: String::new(),
+            alternatives: Vec::new(),
+            notes: Vec::new(),
+            root: PlanNode::default(),
+        }
     }
 }
 
@@ -66,7 +75,7 @@ impl Explanation {
             ..PlanNode::default()
         };
         let reason = format!("the statement names no connection and goes to @{alias} as it is");
-        Self { strategy: Strategy::Native, reason, notes: Vec::new(), root }
+        Self { strategy: Strategy::Native, reason, alternatives: Vec::new(), notes: Vec::new(), root }
     }
 
     pub(crate) fn federated(compiled: &Compiled, reason: &str, analyzed: bool) -> Self {
@@ -76,7 +85,16 @@ impl Explanation {
         };
         let mut notes: Vec<String> = compiled.sources.metrics().flat_map(of_source).collect();
         notes.sort();
-        Self { strategy: Strategy::Federated, reason: reason.to_owned(), notes, root }
+        let alternatives = compiled.alternatives.iter().map(alternative).collect();
+        Self { strategy: compiled.strategy, reason: reason.to_owned(), alternatives, notes, root }
+    }
+}
+
+fn alternative(of: &Alternative) -> String {
+    match (of.estimated_ms, &of.refused) {
+        (Some(ms), _) => format!("{}: estimated {ms:.1} ms", of.strategy),
+        (None, Some(reason)) => format!("{}: {reason}", of.strategy),
+        (None, None) => format!("{}: not possible", of.strategy),
     }
 }
 
@@ -95,7 +113,10 @@ fn node(plan: &Arc<dyn ExecutionPlan>, sources: &StatementSources, analyzed: boo
         children: plan.children().into_iter().map(|child| self::node(child, sources, analyzed)).collect(),
         ..PlanNode::default()
     };
-    let Some(scan) = plan.downcast_ref::<RemoteScanExec>() else { return node };
+    let materialized = plan.downcast_ref::<MaterializeExec>();
+    let Some(scan) = plan.downcast_ref::<RemoteScanExec>().or(materialized.map(MaterializeExec::scan)) else {
+        return node;
+    };
     let tables: Vec<String> = scan.plan().root.tables().iter().map(ToString::to_string).collect();
     node.operator = format!("Read {}", tables.join(", "));
     node.connection = Some(scan.connection().to_string());
@@ -123,6 +144,7 @@ fn node(plan: &Arc<dyn ExecutionPlan>, sources: &StatementSources, analyzed: boo
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "strategy: {} ({})", self.strategy.name(), self.reason)?;
+        self.alternatives.iter().try_for_each(|way| writeln!(f, "considered: {way}"))?;
         write_node(&self.root, f, 0)?;
         self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))
     }

@@ -144,17 +144,11 @@ impl Run {
         let limits = &options.limits;
         let deadline = limits.timeout.map(|timeout| Instant::now() + timeout);
         let compiled = compiled(&shared, sql, options, attempt, deadline).await?;
-        let connections = compiled.connections();
-        let reason = match connections.len() {
-            0 => "no connection is read".to_owned(),
-            1 => format!("all tables are in @{}", connections[0]),
-            n => format!("tables of {n} connections are joined here"),
-        };
         let mut run = Self {
             columns: compiled.columns.clone(),
             schema: named(&compiled.columns, &compiled.plan.schema()),
-            strategy: Strategy::Federated,
-            reason,
+            strategy: compiled.strategy,
+            reason: compiled.reason.clone(),
             affected: None,
             progress: Progress::of_all(&compiled.sources),
             batches: Box::pin(futures::stream::empty()),

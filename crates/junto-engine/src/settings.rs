@@ -109,6 +109,26 @@ pub enum Strategy {
 }
 
 impl Strategy {
+    /// As the planner calls it.
+    pub(crate) fn planned(self) -> junto_federation::Strategy {
+        match self {
+            Strategy::Auto | Strategy::Native => junto_federation::Strategy::Auto,
+            Strategy::Federated => junto_federation::Strategy::Federated,
+            Strategy::PushDown => junto_federation::Strategy::PushDown,
+            Strategy::Materialize => junto_federation::Strategy::Materialize,
+        }
+    }
+
+    /// What the planner chose.
+    pub(crate) fn of(planned: junto_federation::Strategy) -> Self {
+        match planned {
+            junto_federation::Strategy::Auto => Strategy::Auto,
+            junto_federation::Strategy::Federated => Strategy::Federated,
+            junto_federation::Strategy::PushDown => Strategy::PushDown,
+            junto_federation::Strategy::Materialize => Strategy::Materialize,
+        }
+    }
+
     /// The name in requests and answers.
     pub fn name(self) -> &'static str {
         match self {

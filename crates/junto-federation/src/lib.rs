@@ -1,8 +1,9 @@
 //! Plans one statement over many sources: from DataFusion's logical plan to a physical plan whose leaves are remote.
 //!
-//! [`FederatedPlanner`] is a DataFusion `QueryPlanner`. After the stock optimizer it orders joins ([`join_order`]),
-//! lets remote scans absorb what their sources compute exactly ([`pushdown`], through [`translate`]), and after the
-//! stock physical planner it makes keys flow from finished join sides into remote scans ([`keys`]).
+//! After the stock optimizer, [`FederatedPlanner`] chooses how a statement runs ([`Strategy`]): it lets remote reads absorb
+//! what their sources compute exactly and for less ([`absorb`], through [`translate`]), orders joins by cost
+//! ([`join_order`], [`cost`]), and after the stock physical planner makes keys flow from finished join sides into remote
+//! scans ([`keys`]).
 //!
 //! Must not know: any concrete connector, SQL text, configuration. It performs no I/O of its own; rows come through
 //! [`junto_connector::Connector::open`] when a plan runs.
@@ -17,11 +18,13 @@ mod node;
 mod planner;
 mod source;
 mod statistics;
+mod strategy;
 mod translate;
 
 pub use cardinality::column_origin;
 pub use cost::Work;
-pub use execution::{RemoteScanExec, SourceFailure, StatementSources};
-pub use node::{Origin, RemoteNode};
-pub use planner::FederatedPlanner;
+pub use execution::{MaterializeExec, RemoteScanExec, SourceFailure, StatementSources};
+pub use node::{Filled, Origin, RemoteNode};
+pub use planner::{FederatedPlanner, PlanError, Planned};
 pub use source::{RemoteTable, RemoteTableSource};
+pub use strategy::{Alternative, Refused, Strategy};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use datafusion::common::DFSchemaRef;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
-use junto_connector::{Connector, Prefer, RemotePlan};
+use junto_connector::{Connector, Prefer, RemotePlan, TableInfo};
 use junto_types::Alias;
 
 use crate::cost::Work;
@@ -33,6 +33,17 @@ pub struct RemoteNode {
     pub kept_local: Vec<String>,
     /// Groups of the plan's aggregate are merged above, so they may arrive in parts.
     pub partial_groups: bool,
+    /// Temporary tables that the plan reads, and what fills them.
+    pub filled: Vec<Filled>,
+}
+
+/// A temporary table of the source and the plan whose rows it holds.
+#[derive(Debug, Clone)]
+pub struct Filled {
+    pub table: Arc<TableInfo>,
+    pub input: LogicalPlan,
+    /// Estimated rows.
+    pub rows: f64,
 }
 
 /// A column of a table.
@@ -69,6 +80,13 @@ impl RemoteNode {
         }
     }
 
+    /// The node with other plans filling its temporary tables.
+    pub(crate) fn with_inputs(&self, inputs: Vec<LogicalPlan>) -> Self {
+        let mut node = self.clone();
+        node.filled.iter_mut().zip(inputs).for_each(|(filled, input)| filled.input = input);
+        node
+    }
+
     /// Whether one query could read this node and `other`.
     pub(crate) fn shares_source_with(&self, other: &RemoteNode) -> bool {
         self.connection == other.connection || self.connector.remote_id() == other.connector.remote_id()
@@ -102,7 +120,7 @@ impl UserDefinedLogicalNodeCore for RemoteNode {
     }
 
     fn inputs(&self) -> Vec<&LogicalPlan> {
-        Vec::new()
+        self.filled.iter().map(|filled| &filled.input).collect()
     }
 
     fn schema(&self) -> &DFSchemaRef {
@@ -118,7 +136,7 @@ impl UserDefinedLogicalNodeCore for RemoteNode {
         write!(f, "Remote: @{} {}", self.connection, tables.join(", "))
     }
 
-    fn with_exprs_and_inputs(&self, _expressions: Vec<Expr>, _inputs: Vec<LogicalPlan>) -> Result<Self> {
-        Ok(self.clone())
+    fn with_exprs_and_inputs(&self, _expressions: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
+        Ok(self.with_inputs(inputs))
     }
 }

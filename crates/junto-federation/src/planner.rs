@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::DataFusionError;
 use datafusion::error::Result;
-use datafusion::execution::context::{QueryPlanner, SessionState};
+use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
@@ -15,14 +15,16 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
 use crate::absorb::{Absorber, MergeNode, narrow_all};
-use crate::execution::{RemoteScanExec, merged};
+use crate::execution::{merged, read};
 use crate::node::RemoteNode;
+use crate::strategy::{self, Alternative, Refused, Strategy};
 
-/// Orders joins, pushes operators into remote scans, and plans the rest with the stock planner.
+/// Chooses how a statement runs, orders joins, gives operators to sources, and plans the rest with the stock planner.
 ///
 /// Keyed scans are added by [`crate::keys::KeyFlow`], a physical optimizer rule the engine appends to the stock ones.
 #[derive(Debug, Clone, Copy)]
 pub struct FederatedPlanner {
+    pub strategy: Strategy,
     /// Reorders inner joins by estimated cost; off: they run as written.
     pub reorder_joins: bool,
     /// Gives operators to the sources; off: every table is read whole.
@@ -33,39 +35,55 @@ pub struct FederatedPlanner {
 
 impl Default for FederatedPlanner {
     fn default() -> Self {
-        Self { reorder_joins: true, push_down: true, whatever_it_costs: false }
+        Self { strategy: Strategy::Auto, reorder_joins: true, push_down: true, whatever_it_costs: false }
+    }
+}
+
+/// A plan that is ready to run.
+#[derive(Debug)]
+pub struct Planned {
+    pub plan: Arc<dyn ExecutionPlan>,
+    /// How it runs; never [`Strategy::Auto`].
+    pub strategy: Strategy,
+    /// What was considered, with estimates.
+    pub alternatives: Vec<Alternative>,
+}
+
+/// Why there is no plan.
+#[derive(Debug)]
+pub enum PlanError {
+    /// The strategy that was asked for is not possible.
+    Refused(Refused),
+    Failed(DataFusionError),
+}
+
+impl From<DataFusionError> for PlanError {
+    fn from(error: DataFusionError) -> Self {
+        PlanError::Failed(error)
     }
 }
 
 impl FederatedPlanner {
-    /// The plan with remote reads for leaves.
-    fn remote_plan(&self, plan: &LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
+    /// The physical plan of a logical plan that the stock optimizer has seen.
+    ///
+    /// # Errors
+    /// [`PlanError::Refused`] when the strategy is not possible; otherwise what DataFusion says.
+    pub async fn plan(&self, plan: &LogicalPlan, state: &SessionState) -> Result<Planned, PlanError> {
         let absorber = Absorber {
             push_down: self.push_down,
             whatever_it_costs: self.whatever_it_costs,
             reorder_joins: self.reorder_joins,
             cores: state.config().target_partitions().max(1) as f64,
         };
-        let plan = absorber.rewrite(plan.clone())?;
+        let chosen = strategy::choose(plan, self.strategy, absorber)?.map_err(PlanError::Refused)?;
         // Joins in another order need other columns.
         let rules = Optimizer::with_rules(vec![Arc::new(OptimizeProjections::new())]);
         let context = OptimizerContext::new_with_config_options(Arc::new(state.config_options().as_ref().clone()))
             .with_max_passes(1);
-        let plan = rules.optimize(plan, &context, |_, _| {})?;
-        narrow_all(plan)
-    }
-}
-
-#[async_trait]
-impl QueryPlanner for FederatedPlanner {
-    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
-        let state = session
-            .as_any()
-            .downcast_ref::<SessionState>()
-            .ok_or_else(|| DataFusionError::Internal("the session is not DataFusion's own".into()))?;
-        let plan = self.remote_plan(plan, state)?;
+        let plan = narrow_all(rules.optimize(chosen.plan, &context, |_, _| {})?)?;
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(RemoteScanPlanner)]);
-        planner.create_physical_plan(&plan, session).await
+        let plan = planner.create_physical_plan(&plan, state).await?;
+        Ok(Planned { plan, strategy: chosen.strategy, alternatives: chosen.alternatives })
     }
 }
 
@@ -78,16 +96,16 @@ impl ExtensionPlanner for RemoteScanPlanner {
         _planner: &dyn PhysicalPlanner,
         node: &dyn UserDefinedLogicalNode,
         _logical_inputs: &[&LogicalPlan],
-        _physical_inputs: &[Arc<dyn ExecutionPlan>],
+        inputs: &[Arc<dyn ExecutionPlan>],
         session: &dyn Session,
         context: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let cores = session.config().target_partitions();
         if let Some(node) = node.as_any().downcast_ref::<RemoteNode>() {
-            return Ok(Some(Arc::new(RemoteScanExec::new(node, cores)?)));
+            return read(node, inputs, cores).map(Some);
         }
         match node.as_any().downcast_ref::<MergeNode>() {
-            Some(node) => merged(node, cores, session, context).map(Some),
+            Some(node) => merged(node, inputs, cores, session, context).map(Some),
             None => Ok(None),
         }
     }

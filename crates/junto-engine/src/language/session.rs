@@ -11,8 +11,8 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::SessionConfig;
+use junto_federation::StatementSources;
 use junto_federation::keys::KeyFlow;
-use junto_federation::{FederatedPlanner, StatementSources};
 use junto_types::Limits;
 
 use super::arithmetic::CheckedArithmetic;
@@ -56,16 +56,8 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
     options.sql_parser.collect_spans = true;
     options.sql_parser.support_varchar_with_length = true;
 
-    let planner = FederatedPlanner {
-        reorder_joins: settings.planning.reorder_joins,
-        push_down: settings.planning.push_down,
-        whatever_it_costs: settings.planning.whatever_it_costs,
-    };
-    let mut builder = SessionStateBuilder::new()
-        .with_config(config)
-        .with_default_features()
-        .with_query_planner(Arc::new(planner))
-        .with_analyzer_rules(analyzer_rules());
+    let mut builder =
+        SessionStateBuilder::new().with_config(config).with_default_features().with_analyzer_rules(analyzer_rules());
     if settings.planning.keyed_scans {
         builder = builder.with_physical_optimizer_rule(Arc::new(KeyFlow));
     }

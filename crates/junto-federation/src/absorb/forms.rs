@@ -11,6 +11,7 @@ use datafusion::logical_expr::{Expr, FetchType, Join, JoinType, Limit, LogicalPl
 use junto_connector::plan::{JoinKind, Output, SortKey};
 use junto_connector::{Expr as RemoteExpr, Relation, RemotePlan, Support, check_plan};
 
+use super::groups;
 use crate::cost::{self, Work};
 use crate::node::{Origin, RemoteNode};
 use crate::source::RemoteTableSource;
@@ -42,6 +43,7 @@ pub(super) fn scan(scan: &TableScan) -> Option<RemoteNode> {
         work,
         kept_local: Vec::new(),
         partial_groups: false,
+        filled: Vec::new(),
     })
 }
 
@@ -195,6 +197,7 @@ pub(crate) fn join(left: &RemoteNode, right: &RemoteNode, join: &Join, rows: f64
         work,
         kept_local,
         partial_groups: false,
+        filled: left.filled.iter().chain(&right.filled).cloned().collect(),
     })
 }
 
@@ -281,6 +284,7 @@ pub(super) fn union(inputs: &[&RemoteNode], schema: DFSchemaRef) -> Result<Remot
         schema,
         work,
         kept_local: inputs.iter().flat_map(|input| input.kept_local.clone()).collect(),
+        filled: inputs.iter().flat_map(|input| input.filled.clone()).collect(),
         ..(*first).clone()
     })
 }
@@ -334,6 +338,7 @@ pub(super) fn whole(plan: &LogicalPlan) -> Result<RemoteNode, Refusal> {
             let inputs = of.inputs.iter().map(|input| whole(input)).collect::<Result<Vec<_>, _>>()?;
             union(&inputs.iter().collect::<Vec<_>>(), Arc::clone(&of.schema))
         }
+        LogicalPlan::Aggregate(of) => groups::whole(of, &whole(&of.input)?, crate::cardinality::rows(plan)),
         LogicalPlan::Distinct(datafusion::logical_expr::Distinct::All(input)) => distinct(&whole(input)?),
         other => Err(format!("{} runs locally", other.display())),
     }

@@ -100,6 +100,24 @@ pub(super) fn merged(aggregate: &Aggregate, input: &RemoteNode, groups: f64) -> 
     Ok(MergeNode { aggregate: aggregate.clone(), remote: checked(remote)? })
 }
 
+/// The whole aggregate in the source's form, for aggregates whose value is their only state: all but averages.
+pub(super) fn whole(aggregate: &Aggregate, input: &RemoteNode, groups: f64) -> Result<RemoteNode, Refusal> {
+    let mut node = merged(aggregate, input, groups)?.remote;
+    let Relation::Aggregate { groups, aggregates, .. } = &mut node.plan.root else {
+        return Err("not an aggregate".into());
+    };
+    let types: Vec<&DataType> = aggregate.schema.fields().iter().map(|field| field.data_type()).collect();
+    let delivered = groups.iter().map(|group| &group.data_type).chain(aggregates.iter().map(|of| &of.data_type));
+    if !delivered.eq(types.iter().copied()) {
+        return Err("an average is computed here".into());
+    }
+    let nullable = aggregate.schema.fields().iter().skip(groups.len()).map(|field| field.is_nullable());
+    aggregates.iter_mut().zip(nullable).for_each(|(of, nullable)| of.nullable = nullable);
+    node.schema = Arc::clone(&aggregate.schema);
+    node.partial_groups = false;
+    Ok(node)
+}
+
 /// Sources count in signed integers.
 fn delivered_type(state: &DataType) -> DataType {
     match state {
@@ -208,7 +226,7 @@ impl UserDefinedLogicalNodeCore for MergeNode {
     }
 
     fn inputs(&self) -> Vec<&LogicalPlan> {
-        Vec::new()
+        self.remote.inputs()
     }
 
     fn schema(&self) -> &DFSchemaRef {
@@ -224,7 +242,7 @@ impl UserDefinedLogicalNodeCore for MergeNode {
         self.remote.fmt_for_explain(f)
     }
 
-    fn with_exprs_and_inputs(&self, _expressions: Vec<Expr>, _inputs: Vec<LogicalPlan>) -> DataFusionResult<Self> {
-        Ok(self.clone())
+    fn with_exprs_and_inputs(&self, _expressions: Vec<Expr>, inputs: Vec<LogicalPlan>) -> DataFusionResult<Self> {
+        Ok(Self { aggregate: self.aggregate.clone(), remote: self.remote.with_inputs(inputs) })
     }
 }

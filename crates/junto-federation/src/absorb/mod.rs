@@ -179,6 +179,11 @@ impl Absorber {
         let Ok(input) = forms::whole(&aggregate.input) else { return Ok(LogicalPlan::Aggregate(aggregate)) };
         let plan = LogicalPlan::Aggregate(aggregate.clone());
         let groups = rows(&plan);
+        if self.whatever_it_costs
+            && let Ok(node) = groups::whole(&aggregate, &input, groups)
+        {
+            return Ok(node.into_plan());
+        }
         let merge = match groups::merged(&aggregate, &input, groups) {
             Ok(merge) => merge,
             Err(reason) => return Ok(LogicalPlan::Aggregate(with_note(aggregate, &reason))),
@@ -225,11 +230,12 @@ impl Absorber {
     /// What running a rewritten plan costs.
     pub(crate) fn cost(&self, plan: &LogicalPlan) -> Cost {
         if let Some(node) = RemoteNode::of(plan) {
-            return cost::read(node, self.cores);
+            return self.filling(node).then(cost::read(node, self.cores));
         }
         if let Some(merge) = MergeNode::of(plan) {
             let groups = merge.remote.work.rows;
-            return cost::read(&merge.remote, self.cores).then(cost::aggregate(groups, groups, 1, self.cores));
+            let read = self.filling(&merge.remote).then(cost::read(&merge.remote, self.cores));
+            return read.then(cost::aggregate(groups, groups, 1, self.cores));
         }
         let inputs = plan.inputs().into_iter().map(|input| self.cost(input)).fold(Cost::default(), Cost::then);
         let input_rows = || plan.inputs().first().map_or(0.0, |input| rows(input));
@@ -245,6 +251,20 @@ impl Absorber {
     }
 }
 
+impl Absorber {
+    /// Bringing the rows of a node's temporary tables to its source.
+    fn filling(&self, node: &RemoteNode) -> Cost {
+        let fill = |filled: &crate::node::Filled| {
+            let work = filled.rows * STORED_ROW + NEW_TABLE;
+            self.cost(&filled.input).then(Cost { cpu: work, chain: work })
+        };
+        node.filled.iter().map(fill).fold(Cost::default(), Cost::then)
+    }
+}
+
+/// Storing a row in a temporary table, and making the table.
+const STORED_ROW: f64 = 3.0;
+const NEW_TABLE: f64 = 5_000.0;
 /// Filtering or computing a row here.
 const LOCAL_ROW: f64 = 0.01;
 

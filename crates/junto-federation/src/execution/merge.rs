@@ -15,8 +15,9 @@ use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, Physic
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 
-use super::RemoteScanExec;
+use super::{MaterializeExec, RemoteScanExec};
 use crate::absorb::MergeNode;
+use crate::node::RemoteNode;
 
 /// The final aggregation of `node` over its remote read.
 ///
@@ -24,6 +25,7 @@ use crate::absorb::MergeNode;
 /// functions of the final one.
 pub(crate) fn merged(
     node: &MergeNode,
+    inputs: &[Arc<dyn ExecutionPlan>],
     cores: usize,
     session: &dyn Session,
     context: &PhysicalPlanningContext,
@@ -51,12 +53,25 @@ pub(crate) fn merged(
         Arc::new(EmptyExec::new(Arc::clone(&schema))),
         Arc::clone(&schema),
     )?;
-    let scan: Arc<dyn ExecutionPlan> = Arc::new(RemoteScanExec::new(&node.remote, cores)?);
-    let states = conforming(scan, &partial.schema())?;
+    let states = conforming(read(&node.remote, inputs, cores)?, &partial.schema())?;
     let groups = partial.group_expr().as_final();
     let spreads = !groups.is_empty() && cores > 1;
     let mode = if spreads { AggregateMode::FinalPartitioned } else { AggregateMode::Final };
     Ok(Arc::new(AggregateExec::try_new(mode, groups, partial.aggr_expr().to_vec(), filters, states, schema)?))
+}
+
+/// The read of a node, after its temporary tables are filled from `inputs`.
+pub(crate) fn read(
+    node: &RemoteNode,
+    inputs: &[Arc<dyn ExecutionPlan>],
+    cores: usize,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    if node.filled.is_empty() {
+        return Ok(Arc::new(RemoteScanExec::new(node, cores)?));
+    }
+    let tables = node.filled.iter().map(|filled| Arc::clone(&filled.table)).collect();
+    // The tables are seen by one session only.
+    Ok(Arc::new(MaterializeExec::new(RemoteScanExec::new(node, 1)?, inputs.to_vec(), tables)))
 }
 
 /// The scan's columns under the names and types that the final aggregation expects.

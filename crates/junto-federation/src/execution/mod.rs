@@ -1,5 +1,6 @@
 //! Running remote plans: what a statement knows of its sources, and the physical leaf that reads one.
 
+mod materialize;
 mod merge;
 mod scan;
 mod shared;
@@ -14,7 +15,8 @@ use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use junto_connector::{Connector, SourceMetrics, StatementContext};
 use junto_types::Alias;
-pub(crate) use merge::merged;
+pub use materialize::MaterializeExec;
+pub(crate) use merge::{merged, read};
 pub use scan::{KeyBinding, KeyColumn, RemoteScanExec};
 
 /// The live sources of one statement. Put into the session's configuration; physical plans name sources by alias.

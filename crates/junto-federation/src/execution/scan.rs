@@ -123,6 +123,14 @@ impl RemoteScanExec {
         &self.plan
     }
 
+    pub(super) fn shared_plan(&self) -> Arc<RemotePlan> {
+        Arc::clone(&self.plan)
+    }
+
+    pub(super) fn baseline(&self, partition: usize) -> BaselineMetrics {
+        BaselineMetrics::new(&self.metrics, partition)
+    }
+
     /// Estimated rows without keys.
     pub fn estimated_rows(&self) -> f64 {
         self.rows
@@ -354,7 +362,7 @@ impl ExecutionPlan for RemoteScanExec {
 }
 
 /// The source's batch under the plan's field names, types checked.
-fn in_schema(
+pub(super) fn in_schema(
     batch: junto_connector::Result<RecordBatch>,
     schema: &SchemaRef,
     connection: &Alias,

@@ -1,0 +1,179 @@
+//! How a statement runs: joined here, whole on one database, or on one database with the others' rows brought there.
+
+mod materialize;
+
+use std::fmt;
+
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::error::Result;
+use datafusion::logical_expr::LogicalPlan;
+
+use crate::absorb::{Absorber, MergeNode};
+use crate::node::RemoteNode;
+
+/// A way to run a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strategy {
+    /// The cheapest of the others.
+    #[default]
+    Auto,
+    /// Each source runs the pieces that pay; Junto joins them.
+    Federated,
+    /// The whole statement runs on one database.
+    PushDown,
+    /// Reduced inputs are copied into temporary tables on one database and the statement runs there.
+    Materialize,
+}
+
+/// One way that was considered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alternative {
+    pub strategy: Strategy,
+    /// Estimated elapsed time in milliseconds; none when it is not possible.
+    pub estimated_ms: Option<f64>,
+    /// Why it is not possible.
+    pub refused: Option<String>,
+}
+
+/// A plan with the way it runs.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    pub(crate) plan: LogicalPlan,
+    pub(crate) strategy: Strategy,
+    pub(crate) alternatives: Vec<Alternative>,
+}
+
+/// Why a strategy that was asked for is not possible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    pub strategy: Strategy,
+    pub reason: String,
+}
+
+/// Rewrites an optimized plan for the strategy that was asked for, or the cheapest.
+pub(crate) fn choose(plan: &LogicalPlan, asked: Strategy, absorber: Absorber) -> Result<Result<Chosen, Refused>> {
+    let mut possible: Vec<(Strategy, LogicalPlan)> = Vec::new();
+    let mut alternatives = Vec::new();
+    let wants = |strategy| asked == strategy || asked == Strategy::Auto;
+    if wants(Strategy::Federated) {
+        possible.push((Strategy::Federated, absorber.rewrite(plan.clone())?));
+    }
+    let forced = Absorber { push_down: true, whatever_it_costs: true, ..absorber };
+    let mut consider = |strategy, rewritten: std::result::Result<LogicalPlan, String>| match rewritten {
+        Ok(plan) => possible.push((strategy, plan)),
+        Err(reason) => alternatives.push(Alternative { strategy, estimated_ms: None, refused: Some(reason) }),
+    };
+    let sources = sources(plan);
+    if wants(Strategy::PushDown) && absorber.push_down {
+        consider(
+            Strategy::PushDown,
+            match sources.as_slice() {
+                [] => Err("the statement reads no table".into()),
+                [_] => whole(forced.rewrite(plan.clone())?),
+                several => Err(format!("its tables are in different databases: {}", several.join(", "))),
+            },
+        );
+    }
+    if wants(Strategy::Materialize) && absorber.push_down && (sources.len() > 1 || asked == Strategy::Materialize) {
+        consider(
+            Strategy::Materialize,
+            match materialize::rewrite(plan, forced)? {
+                Ok(plan) => whole(plan),
+                Err(reason) => Err(reason),
+            },
+        );
+    }
+    for (strategy, plan) in &possible {
+        let estimated_ms = Some(absorber.cost(plan).time(absorber.cores) / 1000.0);
+        alternatives.push(Alternative { strategy: *strategy, estimated_ms, refused: None });
+    }
+    // The first wins a tie.
+    let time = |plan: &LogicalPlan| absorber.cost(plan).time(absorber.cores);
+    let cheapest = possible.into_iter().reduce(|best, next| if time(&next.1) < time(&best.1) { next } else { best });
+    Ok(match cheapest {
+        Some((strategy, plan)) => Ok(Chosen { plan, strategy, alternatives }),
+        None => {
+            let reason = alternatives.pop().and_then(|alternative| alternative.refused);
+            Err(Refused { strategy: asked, reason: reason.unwrap_or_else(|| "it is switched off".into()) })
+        }
+    })
+}
+
+/// Aliases of the connections whose tables a plan reads, those of one database once.
+fn sources(plan: &LogicalPlan) -> Vec<String> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    let _ = plan.apply_with_subqueries(|node| {
+        if let Some(table) = materialize::table_of(node) {
+            let id = table.connector.remote_id().to_string();
+            if !found.iter().any(|(known, _)| *known == id) {
+                found.push((id, format!("@{}", table.connection)));
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    found.into_iter().map(|(_, alias)| alias).collect()
+}
+
+/// The plan, when one query of one source does its work and only what finishes groups, orders and names is left here.
+fn whole(plan: LogicalPlan) -> std::result::Result<LogicalPlan, String> {
+    let mut reads = 0;
+    let mut reasons: Vec<String> = Vec::new();
+    let _ = plan.apply_with_subqueries(|node| {
+        let read = RemoteNode::of(node).or_else(|| MergeNode::of(node).map(|merge| &merge.remote));
+        if let Some(read) = read {
+            reads += 1;
+            reasons.extend(read.kept_local.iter().cloned());
+            // What a read brings to its database is not part of the statement there.
+            return Ok(TreeNodeRecursion::Jump);
+        }
+        let finishes = match node {
+            LogicalPlan::Projection(_) | LogicalPlan::Sort(_) | LogicalPlan::Limit(_) => true,
+            LogicalPlan::SubqueryAlias(_) => true,
+            LogicalPlan::Filter(filter) => is_over_groups(&filter.input),
+            _ => false,
+        };
+        if !finishes {
+            reasons.insert(0, format!("{} runs here", operator(node)));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    if reads > 1 {
+        reasons.push(format!("{reads} queries would be needed"));
+    }
+    match reasons.into_iter().next() {
+        Some(reason) => Err(reason),
+        None => Ok(plan),
+    }
+}
+
+fn is_over_groups(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(projection) => is_over_groups(&projection.input),
+        LogicalPlan::SubqueryAlias(alias) => is_over_groups(&alias.input),
+        other => MergeNode::of(other).is_some(),
+    }
+}
+
+/// The operator's name in lower case, as in "join".
+fn operator(plan: &LogicalPlan) -> String {
+    let line = plan.display().to_string();
+    line.split([':', ' ']).next().unwrap_or("an operator").to_lowercase()
+}
+
+impl Strategy {
+    /// The name in requests and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Strategy::Auto => "auto",
+            Strategy::Federated => "federated",
+            Strategy::PushDown => "push_down",
+            Strategy::Materialize => "materialize",
+        }
+    }
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
