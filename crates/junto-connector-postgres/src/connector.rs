@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow::datatypes::Schema;
 use async_trait::async_trait;
 use junto_connector::plan::RelationColumn;
 use junto_connector::{
     BatchStream, Capabilities, Connector, Error, Expr, Health, NativeRequest, NativeResult, OpenRequest, Privileges,
-    Reaper, RemoteId, RemotePlan, Result, SchemaInfo, Support, TableInfo, TableStatistics, TableSummary, Workers,
-    check_plan,
+    Reaper, RemoteId, RemotePlan, Result, SchemaInfo, StatementContext, Support, TableInfo, TableStatistics,
+    TableSummary, Workers, Workspace, check_plan,
 };
 use junto_types::TableName;
 
@@ -16,7 +17,8 @@ use crate::capabilities::{capabilities, support};
 use crate::parallel::{self, Layouts};
 use crate::pool::{Pool, catalog_query};
 use crate::settings::Settings;
-use crate::{catalog, native, scan};
+use crate::workspace::PostgresWorkspace;
+use crate::{catalog, native, scan, workspace};
 
 const LOGIN: &str = "select coalesce(current_schema(), 'public'), current_setting('server_encoding')";
 const VERSION: &str = "select version()";
@@ -68,6 +70,22 @@ impl PostgresConnector {
             capabilities: capabilities(encoding == "UTF8"),
             default_schema: schema.unwrap_or(current_schema),
         }))
+    }
+
+    /// The same source, to be held by a workspace.
+    fn of_workspace(&self) -> Self {
+        Self {
+            pool: self.pool.clone(),
+            layouts: Layouts::default(),
+            remote_id: self.remote_id.clone(),
+            capabilities: self.capabilities.clone(),
+            default_schema: self.default_schema.clone(),
+        }
+    }
+
+    /// The connections.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
     }
 }
 
@@ -125,6 +143,14 @@ impl Connector for PostgresConnector {
     async fn open_parallel(&self, request: OpenRequest, workers: Workers) -> Result<Vec<BatchStream>> {
         check_plan(self, &request.plan)?;
         parallel::open(&self.pool, &self.layouts, request, workers).await
+    }
+
+    fn temporary_table(&self, name: &str, schema: &Schema) -> Result<TableInfo> {
+        workspace::temporary_table(name, schema)
+    }
+
+    async fn workspace(&self, context: StatementContext) -> Result<Box<dyn Workspace>> {
+        Ok(Box::new(PostgresWorkspace::open(self.of_workspace(), context).await?))
     }
 
     async fn native(&self, request: NativeRequest) -> Result<NativeResult> {

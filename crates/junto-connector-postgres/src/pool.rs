@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use junto_connector::{Error, Reaper, Result};
+use junto_connector_sql::temporary::LONGEST_WAIT;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -68,6 +69,19 @@ impl Pool {
     pub(crate) async fn get_for_writing(&self, deadline: Option<Instant>) -> Result<Lease> {
         let permit = self.permit(deadline).await?;
         let session = self.connect(Access::Write, deadline).await?;
+        Ok(self.lease(session, permit, false))
+    }
+
+    /// A new read-only connection, for a session that keeps something. Never returned to the pool.
+    ///
+    /// # Errors
+    /// [`Error::TooManyConnections`] when all connections stay in use for [`LONGEST_WAIT`].
+    pub(crate) async fn get_own(&self, deadline: Option<Instant>) -> Result<Lease> {
+        let permit = tokio::time::timeout(LONGEST_WAIT, self.permit(deadline)).await.map_err(|_| {
+            let most = self.inner.settings.max_connections;
+            Error::TooManyConnections { reason: format!("all {most} connections of this source are in use") }
+        })??;
+        let session = self.connect(Access::ReadOnly, deadline).await?;
         Ok(self.lease(session, permit, false))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! [`generate`] makes both the text that is sent and the text that EXPLAIN shows. A new source implements [`Dialect`]
 //! and overrides only what differs from standard SQL. Text values read row by row go through [`columns`], with
-//! [`decimal`] and [`datetime`] for numbers and calendars.
+//! [`decimal`] and [`datetime`] for numbers and calendars. [`temporary`] describes tables that hold rows of other sources.
 //!
 //! Must not know: any concrete driver, DataFusion. Start reading at [`dialect`], then [`generator`].
 
@@ -16,6 +16,7 @@ pub mod generator;
 pub mod keys;
 pub mod parts;
 pub mod standard;
+pub mod temporary;
 
 pub use dialect::{AggregateCall, Dialect, GroupKey, LikePattern, Operand};
 pub use generator::{FIRST_TABLE, can_express, generate, generate_part, tagged};

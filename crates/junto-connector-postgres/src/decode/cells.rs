@@ -7,13 +7,14 @@ use arrow::array::{
     ArrayRef, ArrowPrimitiveType, BinaryBuilder, BooleanBuilder, PrimitiveBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{
-    DataType, Date32Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNano,
-    IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType, TimeUnit,
+    DataType, Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNano,
+    IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType, TimeUnit, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
 };
 use junto_connector::{Error, Result};
 
 use super::list::ListCells;
-use super::numeric::{Decimal128Cells, Decimal256Cells};
+use super::numeric::{Decimal128Cells, Decimal256Cells, unsigned_numeric};
 use super::text::{TextCells, UuidCells};
 use super::{EPOCH_DAYS, EPOCH_MICROS, Misfit};
 
@@ -49,9 +50,14 @@ pub(crate) enum Encoding {
 pub(crate) fn cells(data_type: &DataType, encoding: Encoding, rows: usize) -> Result<Box<dyn Cells>> {
     Ok(match data_type {
         DataType::Boolean => Box::new(BooleanCells(BooleanBuilder::with_capacity(rows))),
+        DataType::Int8 => Box::new(Fixed::<Int8Type, _>::new(rows, integer)),
         DataType::Int16 => Box::new(Fixed::<Int16Type, _>::new(rows, integer)),
         DataType::Int32 => Box::new(Fixed::<Int32Type, _>::new(rows, integer)),
         DataType::Int64 => Box::new(Fixed::<Int64Type, _>::new(rows, integer)),
+        DataType::UInt8 => Box::new(Fixed::<UInt8Type, _>::new(rows, integer)),
+        DataType::UInt16 => Box::new(Fixed::<UInt16Type, _>::new(rows, integer)),
+        DataType::UInt32 => Box::new(Fixed::<UInt32Type, _>::new(rows, integer)),
+        DataType::UInt64 => Box::new(Fixed::<UInt64Type, _>::new(rows, unsigned)),
         DataType::Float32 => Box::new(Fixed::<Float32Type, _>::new(rows, single)),
         DataType::Float64 => Box::new(Fixed::<Float64Type, _>::new(rows, double)),
         DataType::Decimal128(precision, scale) => Box::new(Decimal128Cells::new(*precision, *scale, rows)?),
@@ -155,6 +161,12 @@ fn integer<T: TryFrom<i64>>(bytes: &[u8]) -> Result<T, Misfit> {
         _ => i64::from_be_bytes(exact(bytes)?),
     };
     T::try_from(value).map_err(|_| Misfit::NoSuchValue("an integer beyond the planned width"))
+}
+
+/// An unsigned integer, out of a signed one of any width or a numeric without decimal places. Eight bytes are a signed
+/// integer; a numeric of eight bytes is zero and looks the same.
+fn unsigned(bytes: &[u8]) -> Result<u64, Misfit> {
+    if matches!(bytes.len(), 2 | 4 | 8) { integer(bytes) } else { unsigned_numeric(bytes) }
 }
 
 /// PostgreSQL knows one NaN, above all other numbers; Arrow orders NaNs by their sign, so all become the positive one.

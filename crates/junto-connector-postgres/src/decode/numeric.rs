@@ -163,6 +163,12 @@ pub(super) fn numeric_text(bytes: &[u8]) -> Result<String, Misfit> {
     Ok(if places == 0 { format!("{sign}{integer}") } else { format!("{sign}{integer}.{fraction}") })
 }
 
+/// A numeric as an unsigned integer.
+pub(super) fn unsigned_numeric(bytes: &[u8]) -> Result<u64, Misfit> {
+    let value = Numeric::parse(bytes)?.scaled(0).and_then(|value| u64::try_from(value).ok());
+    value.ok_or(Misfit::NoSuchValue("an integer beyond the planned width"))
+}
+
 /// Decimals of at most 38 digits.
 pub(super) struct Decimal128Cells {
     builder: Decimal128Builder,

@@ -5,6 +5,7 @@
 //! statement are asked for in binary or in text one by one, which needs the result's types before the bind.
 
 mod cancel;
+mod copy_in;
 mod frames;
 mod login;
 mod query;

@@ -9,6 +9,7 @@ mod parallel;
 mod parallel_faults;
 mod scans;
 mod types;
+mod workspace;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

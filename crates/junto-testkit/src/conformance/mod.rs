@@ -38,6 +38,7 @@ mod report;
 mod subject;
 pub mod value;
 mod verify;
+pub mod workspace;
 
 pub use dataset::Dialect;
 pub use report::Report;
