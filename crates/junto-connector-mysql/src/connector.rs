@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use arrow_schema::Schema;
 use async_trait::async_trait;
 use junto_connector::options::parse_server_url;
 use junto_connector::plan::RelationColumn;
 use junto_connector::{
     BatchStream, Capabilities, ConnectionConfig, Connector, ConnectorFactory, Expr, Health, NativeRequest,
     NativeResult, OpenRequest, OptionSpec, Options, Privileges, Reaper, RemoteId, RemotePlan, Result, SchemaInfo,
-    Support, TableInfo, TableStatistics, TableSummary, TextSemantics, TypeClass, Workers, check_plan,
+    StatementContext, Support, TableInfo, TableStatistics, TableSummary, TextSemantics, TypeClass, Workers, Workspace,
+    check_plan,
 };
 use junto_connector_sql::KeyValues;
 use junto_types::TableName;
@@ -17,6 +19,7 @@ use junto_types::TableName;
 use crate::known::KnownTables;
 use crate::pool::{Pool, Session};
 use crate::settings::{OPTIONS, Settings};
+use crate::workspace::{MySqlWorkspace, Storage};
 use crate::{DRIVER, capabilities, catalog, native, scan, statistics};
 
 /// Bytes of a statement beside its text, and some air.
@@ -68,13 +71,42 @@ impl ConnectorFactory for MySqlFactory {
 
 /// A live MySQL or MariaDB source.
 #[derive(Debug)]
-struct MySqlConnector {
+pub(crate) struct MySqlConnector {
     pool: Arc<Pool>,
     remote_id: RemoteId,
     capabilities: Capabilities,
     version: String,
     is_mariadb: bool,
     known: KnownTables,
+}
+
+impl MySqlConnector {
+    /// The same source, to be held by a workspace.
+    fn of_workspace(&self) -> Self {
+        Self {
+            pool: Arc::clone(&self.pool),
+            remote_id: self.remote_id.clone(),
+            capabilities: self.capabilities.clone(),
+            version: self.version.clone(),
+            is_mariadb: self.is_mariadb,
+            known: KnownTables::default(),
+        }
+    }
+
+    /// The connections.
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Longest statement the server takes.
+    pub(crate) fn max_statement_bytes(&self) -> usize {
+        self.capabilities.max_statement_bytes
+    }
+
+    /// What temporary tables can hold.
+    pub(crate) fn storage(&self) -> Storage {
+        Storage::new(self.pool.settings().database.as_deref(), self.is_mariadb, &self.version)
+    }
 }
 
 #[async_trait]
@@ -137,6 +169,14 @@ impl Connector for MySqlConnector {
     async fn open_parallel(&self, request: OpenRequest, workers: Workers) -> Result<Vec<BatchStream>> {
         check_plan(self, &request.plan)?;
         scan::open_parallel(&self.pool, &self.known, request, workers, self.capabilities.max_statement_bytes).await
+    }
+
+    fn temporary_table(&self, name: &str, schema: &Schema) -> Result<TableInfo> {
+        self.storage().temporary_table(name, schema)
+    }
+
+    async fn workspace(&self, context: StatementContext) -> Result<Box<dyn Workspace>> {
+        Ok(Box::new(MySqlWorkspace::open(self.of_workspace(), context).await?))
     }
 
     async fn native(&self, request: NativeRequest) -> Result<NativeResult> {

@@ -1,7 +1,8 @@
 //! MySQL and MariaDB as a source.
 //!
-//! Speaks the wire protocol itself (`wire`) and decodes rows in place into Arrow columns (`decode`). Must not know
-//! DataFusion, the engine or any other source. Start reading at `connector`, then `scan` and `decode`.
+//! Speaks the wire protocol itself (`wire`) and decodes rows in place into Arrow columns (`decode`). Rows of other
+//! sources come into temporary tables of a session of their own (`workspace`). Must not know DataFusion, the engine or
+//! any other source. Start reading at `connector`, then `scan` and `decode`.
 
 mod capabilities;
 mod catalog;
@@ -19,6 +20,7 @@ mod settings;
 mod statistics;
 mod types;
 mod wire;
+mod workspace;
 mod zero_dates;
 
 pub use connector::MySqlFactory;

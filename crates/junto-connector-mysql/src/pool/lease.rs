@@ -24,9 +24,16 @@ pub(crate) struct Lease {
     pub(super) permit: Option<OwnedSemaphorePermit>,
     /// A transaction is open: the connection is no use to others before it ends.
     pub(super) in_transaction: bool,
+    /// What the session holds is for this use alone.
+    pub(super) is_own: bool,
 }
 
 impl Lease {
+    /// The pool that it counts against.
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
     pub(crate) fn connection(&mut self) -> Result<&mut Connection> {
         self.idle.as_mut().map(|idle| &mut idle.connection).ok_or_else(|| Error::internal("a lease without connection"))
     }
@@ -63,6 +70,14 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(mut idle) = self.idle.take() else { return };
+        if self.is_own && !idle.connection.is_busy() {
+            let permit = self.permit.take();
+            self.pool.reaper.post(async move {
+                idle.connection.close().await;
+                drop(permit);
+            });
+            return;
+        }
         if !idle.connection.is_busy() {
             // The server ends a transaction whose connection closes.
             if !self.in_transaction && idle.connection.is_usable() {

@@ -95,11 +95,23 @@ impl Pool {
             self.open(session).await?
         };
         let permit = Some(permit);
-        let mut lease = Lease { pool: Arc::clone(self), idle: Some(idle), was_idle, permit, in_transaction: false };
+        let (pool, idle) = (Arc::clone(self), Some(idle));
+        let mut lease = Lease { pool, idle, was_idle, permit, in_transaction: false, is_own: false };
         if was_idle && matches!(session, Session::Native { .. }) {
             lease.renew(session).await?;
         }
         Ok(lease)
+    }
+
+    /// A new connection for generated statements that keep something in it. It is closed after its use.
+    ///
+    /// # Errors
+    /// As [`Self::lease`].
+    pub(crate) async fn own(self: &Arc<Self>) -> Result<Lease> {
+        let permit = Some(self.permit().await?);
+        self.make_room();
+        let (pool, idle) = (Arc::clone(self), Some(self.open(Session::Generated).await?));
+        Ok(Lease { pool, idle, was_idle: false, permit, in_transaction: false, is_own: true })
     }
 
     /// A further connection for a read, in a snapshot of its own. None when all are in use or another cannot be had:

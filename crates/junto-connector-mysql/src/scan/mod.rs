@@ -52,6 +52,13 @@ pub(crate) async fn open(pool: &Arc<Pool>, request: OpenRequest, max_statement_b
     Ok(Scan::started(reading, pool).await?.into_stream())
 }
 
+/// Starts a read over a connection that is at hand, which ends with it. Its first query is sent before this returns.
+pub(crate) async fn open_over(lease: Lease, request: OpenRequest, max_statement_bytes: usize) -> Result<BatchStream> {
+    let pieces = pieces(request.keys.as_ref());
+    let reading = Arc::new(Reading::new(lease.pool(), request, max_statement_bytes, pieces));
+    Ok(Scan::continued(reading, lease).await?.into_stream())
+}
+
 /// Starts a read over as many connections as it pays to use and as are free. Each one's first query is sent before this
 /// returns.
 pub(crate) async fn open_parallel(

@@ -8,3 +8,4 @@ mod parallel;
 mod support;
 mod text;
 mod types;
+mod workspace;

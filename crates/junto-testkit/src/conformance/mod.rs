@@ -20,7 +20,8 @@
 //!
 //! [`run`] collects every failure and panics once with a list of them. The parts: [`catalog`] (listing agrees with
 //! reading), [`reading`] (columns, batches, values), [`expressions`] and [`relations`] (every claimed operation over
-//! edge values), [`keys`], [`behaviour`] (cancellation, deadlines, read-only sessions). Plans are built with
+//! edge values), [`keys`], [`behaviour`] (cancellation, deadlines, read-only sessions). [`workspace`] is for
+//! sources with temporary tables, beside [`run`]. Plans are built with
 //! [`plans`] and computed locally by [`evaluate`] and [`relation`].
 
 mod behaviour;
