@@ -7,6 +7,7 @@
 //!        +------------------ cancel handle <-------- reaper <-------- drop
 //! ```
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +38,8 @@ const CANCEL_INTERVAL: Duration = Duration::from_millis(20);
 /// A database, and what keeps others from replacing or reading it meanwhile.
 pub(crate) struct Lease {
     // The order matters: the database is closed before others may open it.
+    /// One that holds something; otherwise each query gets a new one.
+    connection: Option<ManagedConnection>,
     database: ManagedDatabase,
     _hold: Box<dyn Send>,
 }
@@ -44,7 +47,24 @@ pub(crate) struct Lease {
 impl Lease {
     /// `hold` is dropped when the last call into the database has returned.
     pub(crate) fn new(database: ManagedDatabase, hold: impl Send + 'static) -> Self {
-        Self { database, _hold: Box::new(hold) }
+        Self { connection: None, database, _hold: Box::new(hold) }
+    }
+
+    /// With one connection for all that follows.
+    pub(crate) fn with_connection(mut self) -> Result<Self> {
+        self.connection = Some(self.database.new_connection().map_err(mapped)?);
+        Ok(self)
+    }
+
+    /// The connection of [`Self::with_connection`].
+    pub(crate) fn connection(&mut self) -> Result<&mut ManagedConnection> {
+        self.connection.as_mut().ok_or_else(|| Error::internal("a lease without a connection of its own"))
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lease")
     }
 }
 
@@ -109,7 +129,8 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
     receiver.await.map_err(|_| Error::internal("the driver's thread ended early"))?
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+/// Runs work that blocks on a thread of its own.
+pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
     let builder = std::thread::Builder::new().name(name.into());
     builder.spawn(work).map_err(|cause| Error::Resource { what: format!("no thread for a query: {cause}") })?;
     Ok(())
@@ -265,6 +286,9 @@ fn execute(lease: &Lease, query: &Query, control: &Control) -> Result<Executed> 
 }
 
 fn connect(lease: &Lease, read_only: bool) -> Result<ManagedConnection> {
+    if let Some(connection) = &lease.connection {
+        return Ok(connection.clone());
+    }
     if !read_only {
         return lease.database.new_connection().map_err(mapped);
     }

@@ -12,7 +12,7 @@ use futures::StreamExt;
 use junto_connector::{
     BatchStream, Capabilities, Connector, Error, Expr, Health, Keys, NativeRequest, NativeResult, OpenRequest, Options,
     Privileges, Reaper, RelationColumn, RemoteId, RemotePlan, Result, SchemaInfo, StatementContext, Support, TableInfo,
-    TableStatistics, TableSummary, TextSemantics, TypeClass, check_plan,
+    TableStatistics, TableSummary, TextSemantics, TypeClass, Workspace, check_plan,
 };
 use junto_connector_sql::{KeyValues, can_express, generate};
 use junto_types::TableName;
@@ -21,8 +21,9 @@ use super::capabilities::{capabilities, refuses};
 use super::catalog::Catalog;
 use super::database::Database;
 use super::dialect::{DuckDb, KEYS_AS_LITERALS};
-use super::{DRIVER, gate, statistics};
-use crate::read::{Query, Started, start};
+use super::workspace::DuckDbWorkspace;
+use super::{DRIVER, gate, statistics, workspace};
+use crate::read::{Lease, Query, Started, start};
 
 /// Rows per batch of metadata queries.
 const METADATA_ROWS: usize = 8192;
@@ -30,7 +31,7 @@ const METADATA_ROWS: usize = 8192;
 /// A live DuckDB file.
 #[derive(Debug)]
 pub(super) struct DuckDbConnector {
-    session: Session,
+    session: Arc<Session>,
     remote_id: RemoteId,
     capabilities: Capabilities,
     options: Options,
@@ -67,12 +68,41 @@ impl DuckDbConnector {
         let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let writable = std::fs::metadata(&full).is_ok_and(|metadata| !metadata.permissions().readonly());
         Self {
-            session: Session { database, reaper },
+            session: Arc::new(Session { database, reaper }),
             remote_id: RemoteId::new(format!("duckdb:{}", full.display())),
             capabilities: capabilities(),
             options,
             writable,
         }
+    }
+
+    /// The same source, to be held by a workspace.
+    fn of_workspace(&self) -> Self {
+        Self {
+            session: Arc::clone(&self.session),
+            remote_id: self.remote_id.clone(),
+            capabilities: self.capabilities.clone(),
+            options: self.options.clone(),
+            writable: self.writable,
+        }
+    }
+
+    /// The handle for reading.
+    pub(super) async fn lease(&self) -> Result<Lease> {
+        self.session.database.lease().await
+    }
+
+    /// Where what a dropped read leaves behind is finished.
+    pub(super) fn reaper(&self) -> &Reaper {
+        &self.session.reaper
+    }
+
+    /// Reads a plan that was checked over this handle.
+    pub(super) async fn open_over(&self, lease: Lease, request: OpenRequest) -> Result<BatchStream> {
+        let plan = Arc::clone(&request.plan);
+        let Some(query) = planned_query(request)? else { return Ok(Box::pin(futures::stream::empty())) };
+        let started = start(lease, query, self.reaper()).await;
+        Ok(started.map_err(|error| stale(error, &plan))?.stream)
     }
 
     fn catalog(&self) -> Catalog<'_> {
@@ -149,29 +179,15 @@ impl Connector for DuckDbConnector {
 
     async fn open(&self, request: OpenRequest) -> Result<BatchStream> {
         check_plan(self, &request.plan)?;
-        if request.keys.as_ref().is_some_and(|keys| keys.values.num_rows() == 0 && !keys.nulls) {
-            return Ok(Box::pin(futures::stream::empty()));
-        }
-        let (sql, parameters) = match &request.keys {
-            None => (generate(&DuckDb, &request.plan, None)?, None),
-            Some(keys) if keys.values.num_rows() <= KEYS_AS_LITERALS => {
-                (generate(&DuckDb, &request.plan, Some(KeyValues::Values(keys)))?, None)
-            }
-            Some(keys) => {
-                let values = KeyValues::Parameters { columns: &keys.columns, nulls: keys.nulls };
-                (generate(&DuckDb, &request.plan, Some(values))?, Some(key_lists(keys)?))
-            }
-        };
-        let query = Query {
-            sql,
-            parameters,
-            planned: Some(request.plan.schema()),
-            batch_rows: request.batch_rows,
-            read_only: false,
-            context: request.context,
-        };
-        let started = start(self.session.database.lease().await?, query, &self.session.reaper).await;
-        Ok(started.map_err(|error| stale(error, &request.plan))?.stream)
+        self.open_over(self.lease().await?, request).await
+    }
+
+    fn temporary_table(&self, name: &str, schema: &Schema) -> Result<TableInfo> {
+        workspace::temporary_table(name, schema)
+    }
+
+    async fn workspace(&self, context: StatementContext) -> Result<Box<dyn Workspace>> {
+        Ok(Box::new(DuckDbWorkspace::open(self.of_workspace(), context).await?))
     }
 
     async fn native(&self, request: NativeRequest) -> Result<NativeResult> {
@@ -192,10 +208,35 @@ impl Connector for DuckDbConnector {
     }
 
     async fn privileges(&self) -> Result<Privileges> {
-        Ok(Privileges { can_write: self.writable, can_create_temporary: false, not_enforceable: Vec::new() })
+        Ok(Privileges { can_write: self.writable, can_create_temporary: true, not_enforceable: Vec::new() })
     }
 
     async fn close(&self) {}
+}
+
+/// The query for a plan; none when no row can have any of the keys.
+fn planned_query(request: OpenRequest) -> Result<Option<Query>> {
+    if request.keys.as_ref().is_some_and(|keys| keys.values.num_rows() == 0 && !keys.nulls) {
+        return Ok(None);
+    }
+    let (sql, parameters) = match &request.keys {
+        None => (generate(&DuckDb, &request.plan, None)?, None),
+        Some(keys) if keys.values.num_rows() <= KEYS_AS_LITERALS => {
+            (generate(&DuckDb, &request.plan, Some(KeyValues::Values(keys)))?, None)
+        }
+        Some(keys) => {
+            let values = KeyValues::Parameters { columns: &keys.columns, nulls: keys.nulls };
+            (generate(&DuckDb, &request.plan, Some(values))?, Some(key_lists(keys)?))
+        }
+    };
+    Ok(Some(Query {
+        sql,
+        parameters,
+        planned: Some(request.plan.schema()),
+        batch_rows: request.batch_rows,
+        read_only: false,
+        context: request.context,
+    }))
 }
 
 fn native_query(request: NativeRequest) -> Query {

@@ -1,7 +1,8 @@
 //! DuckDB files: read-only and sandboxed, with catalog, pushdown and keyed scans.
 //!
 //! `database` opens the file and locks the session down, `connector` answers the contract, `types` says how each type
-//! is read, `dialect` and `capabilities` what is pushed down and how it is spelled, `gate` what a user may type.
+//! is read, `dialect` and `capabilities` what is pushed down and how it is spelled, `gate` what a user may type,
+//! `workspace` holds rows of other sources in temporary tables.
 
 mod capabilities;
 mod catalog;
@@ -11,6 +12,7 @@ mod dialect;
 mod gate;
 mod statistics;
 mod types;
+mod workspace;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -9,3 +9,4 @@ mod reading;
 mod security;
 mod support;
 mod types;
+mod workspace;
