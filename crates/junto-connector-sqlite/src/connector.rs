@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use arrow::datatypes::Schema;
 use async_trait::async_trait;
 use junto_connector::options::parse_path_url;
 use junto_connector::plan::RelationColumn;
 use junto_connector::{
     BatchStream, Capabilities, ConnectionConfig, Connector, ConnectorFactory, Error, Expr, Health, NativeRequest,
     NativeResult, OpenRequest, OptionSpec, Options, Privileges, Reaper, RemoteId, RemotePlan, Result, SchemaInfo,
-    StatementContext, Support, TableInfo, TableStatistics, TableSummary, Workers, check_plan,
+    StatementContext, Support, TableInfo, TableStatistics, TableSummary, Workers, Workspace, check_plan,
 };
 use junto_connector_sql::parts::first_table;
 use junto_connector_sql::{KeyValues, generate, tagged};
@@ -21,12 +22,14 @@ use crate::catalog::{Catalog, SCHEMA};
 use crate::decode::{Column, Decoder};
 use crate::dialect::SqliteDialect;
 use crate::error::{from_sqlite, is_stale};
+use crate::file::Database;
 use crate::parallel::{self, Reading};
-use crate::pool::{Control, Pool};
+use crate::pool::{Control, Pool, watch};
 use crate::settings::{OPTIONS, Settings};
-use crate::{native, scan};
+use crate::workspace::SqliteWorkspace;
+use crate::{native, scan, workspace};
 
-const DRIVER: &str = "sqlite";
+pub(crate) const DRIVER: &str = "sqlite";
 
 /// Makes connections to SQLite files.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,22 +59,26 @@ impl ConnectorFactory for SqliteFactory {
         let mut connector = SqliteConnector {
             remote_id: RemoteId::new(format!("{DRIVER}:{}", settings.path.display())),
             capabilities: Capabilities::none(),
-            pool: Pool::new(settings, config.max_connections.max(1)),
+            pool: Arc::new(Pool::new(settings, config.max_connections.max(1))),
             reaper,
+            utf16: false,
         };
         let encoding = connector.check(Some(deadline)).await?;
-        connector.capabilities = capabilities(encoding.starts_with("UTF-16"));
+        connector.utf16 = encoding.starts_with("UTF-16");
+        connector.capabilities = capabilities(connector.utf16);
         Ok(Arc::new(connector))
     }
 }
 
 /// One file.
 #[derive(Debug)]
-struct SqliteConnector {
+pub(crate) struct SqliteConnector {
     remote_id: RemoteId,
     capabilities: Capabilities,
-    pool: Pool,
+    pool: Arc<Pool>,
     reaper: Reaper,
+    /// Text is stored in UTF-16.
+    utf16: bool,
 }
 
 impl SqliteConnector {
@@ -186,6 +193,14 @@ impl Connector for SqliteConnector {
         }
     }
 
+    fn temporary_table(&self, name: &str, schema: &Schema) -> Result<TableInfo> {
+        workspace::temporary_table(name, schema, self.utf16)
+    }
+
+    async fn workspace(&self, context: StatementContext) -> Result<Box<dyn Workspace>> {
+        Ok(Box::new(SqliteWorkspace::open(self.of_workspace(), context).await?))
+    }
+
     async fn native(&self, request: NativeRequest) -> Result<NativeResult> {
         let (sink, batches, control) = self.stream(&request.context);
         sink.count_query();
@@ -218,7 +233,7 @@ impl Connector for SqliteConnector {
     }
 
     async fn privileges(&self) -> Result<Privileges> {
-        Ok(Privileges::default())
+        Ok(Privileges { can_create_temporary: true, ..Privileges::default() })
     }
 
     async fn close(&self) {
@@ -227,6 +242,51 @@ impl Connector for SqliteConnector {
 }
 
 impl SqliteConnector {
+    /// The same source, to be held by a workspace.
+    fn of_workspace(&self) -> Self {
+        Self {
+            remote_id: self.remote_id.clone(),
+            capabilities: self.capabilities.clone(),
+            pool: Arc::clone(&self.pool),
+            reaper: self.reaper.clone(),
+            utf16: self.utf16,
+        }
+    }
+
+    /// The options of the file.
+    pub(crate) fn settings(&self) -> &Settings {
+        self.pool.settings()
+    }
+
+    /// What waits for threads that nobody waits for.
+    pub(crate) fn reaper(&self) -> &Reaper {
+        &self.reaper
+    }
+
+    /// Reads a plan that was checked over this connection, on a thread of its own, and closes it before the end is told.
+    pub(crate) fn open_over(&self, mut database: Database, request: &OpenRequest) -> Result<BatchStream> {
+        if request.keys.as_ref().is_some_and(|keys| keys.values.num_rows() == 0 && !keys.nulls) {
+            return Ok(Box::pin(futures::stream::empty()));
+        }
+        let sql = generate(&SqliteDialect, &request.plan, request.keys.as_ref().map(KeyValues::Values))?;
+        let sql = tagged(&request.context.statement, &sql);
+        let mut decoder = Self::decoder(&request.plan, request.batch_rows)?;
+        let (sink, batches, control) = self.stream(&request.context);
+        sink.count_query();
+        let (table, settings) = (Self::first_table(&request.plan), self.settings().clone());
+        let work = move || {
+            let connection = database.connection();
+            let read = watch(connection, &control, &settings)
+                .map_err(|cause| from_sqlite(&settings.path, cause))
+                .and_then(|()| scan::read(connection, &settings.path, &sql, &mut decoder, &sink));
+            drop(database);
+            sink.finish(read.map_err(|error| stale(error, table)))();
+        };
+        let started = std::thread::Builder::new().name("junto-sqlite".into()).spawn(work);
+        started.map_err(|cause| Error::Resource { what: format!("no thread for a query: {cause}") })?;
+        Ok(Box::pin(batches))
+    }
+
     /// Conditions that share out the plan's first table; less than two when one thread is to read it.
     async fn parts(&self, request: &OpenRequest, workers: Workers) -> Result<Vec<String>> {
         let workers = Workers { most: workers.most.min(self.pool.max_connections()), ..workers };

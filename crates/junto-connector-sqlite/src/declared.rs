@@ -188,8 +188,9 @@ impl ColumnType {
             return Some(chosen);
         }
         Some(match data_type {
-            DataType::Int64 => ColumnType::Integer,
-            DataType::Float64 => ColumnType::Double,
+            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => ColumnType::Integer,
+            DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => ColumnType::Integer,
+            DataType::Float32 | DataType::Float64 => ColumnType::Double,
             DataType::Boolean => ColumnType::Boolean,
             DataType::Decimal128(precision, scale @ 0..) | DataType::Decimal256(precision, scale @ 0..) => {
                 ColumnType::Decimal { precision: *precision, scale: scale.unsigned_abs() }

@@ -141,6 +141,13 @@ pub(crate) fn append(builder: &mut ColumnBuilder, column: &Column, value: ValueR
         (ColumnBuilder::Int64(builder), ValueRef::Integer(value)) => builder.append_value(value),
         (ColumnBuilder::Int64(builder), other) if lenient => builder.append_value(integer(other)?),
         (ColumnBuilder::Int64(_), other) => return Err(misfit(other, "an integer")),
+        (ColumnBuilder::Int8(builder), value) => builder.append_value(narrow(value)?),
+        (ColumnBuilder::Int16(builder), value) => builder.append_value(narrow(value)?),
+        (ColumnBuilder::Int32(builder), value) => builder.append_value(narrow(value)?),
+        (ColumnBuilder::UInt8(builder), value) => builder.append_value(narrow(value)?),
+        (ColumnBuilder::UInt16(builder), value) => builder.append_value(narrow(value)?),
+        (ColumnBuilder::UInt32(builder), value) => builder.append_value(narrow(value)?),
+        (ColumnBuilder::Float32(builder), value) => builder.append_value(single(value)?),
         (ColumnBuilder::Float64(builder), ValueRef::Real(value)) => builder.append_value(value),
         (ColumnBuilder::Float64(builder), other) => builder.append_value(double(other, lenient)?),
         (ColumnBuilder::Utf8View(builder), ValueRef::Text(bytes)) => builder.append_value(utf8(bytes)?),
@@ -193,6 +200,20 @@ fn integer(value: ValueRef<'_>) -> Result<i64, Misfit> {
         _ => None,
     };
     parsed.ok_or_else(|| misfit(value, "an integer"))
+}
+
+/// An integer of a temporary table, in the width it came in.
+fn narrow<T: TryFrom<i64>>(value: ValueRef<'_>) -> Result<T, Misfit> {
+    let stored = if let ValueRef::Integer(stored) = value { T::try_from(stored).ok() } else { None };
+    stored.ok_or_else(|| misfit(value, "an integer of this width"))
+}
+
+/// A number of single precision of a temporary table.
+fn single(value: ValueRef<'_>) -> Result<f32, Misfit> {
+    match value {
+        ValueRef::Real(real) if f64::from(real as f32) == real => Ok(real as f32),
+        other => Err(misfit(other, "a number of single precision")),
+    }
 }
 
 fn double(value: ValueRef<'_>, lenient: bool) -> Result<f64, Misfit> {

@@ -28,6 +28,11 @@ const ASKING_WITHOUT_VALUE: &[&str] =
 /// Functions that reach out of the database.
 const REFUSED_FUNCTIONS: &[&str] = &["load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"];
 
+/// SQLite's name for the database of temporary tables.
+const TEMPORARY: &str = "temp";
+/// Pages of 4 KB that temporary tables of one connection may have: 1 GB.
+const TEMPORARY_PAGES: u32 = 262_144;
+
 /// Locks a new connection down.
 ///
 /// Layers, each enough by itself against what it names: the file is open for reading; `query_only` stops writes in the
@@ -48,8 +53,47 @@ pub(crate) fn lock_down(connection: &mut Connection) -> rusqlite::Result<()> {
         connection.set_db_config(config, value)?;
     }
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192;")?;
+    connection.execute_batch("PRAGMA cache_size = -8192;")?;
+    lock(connection)
+}
+
+/// Lets statements do nothing but read from here on.
+pub(crate) fn lock(connection: &mut Connection) -> rusqlite::Result<()> {
+    unguarded(connection, "PRAGMA query_only = ON;")?;
     connection.authorizer(Some(authorize))
+}
+
+/// Keeps temporary tables in memory, at most [`TEMPORARY_PAGES`] of them: none is ever written to a file.
+pub(crate) fn hold_temporary_tables_in_memory(connection: &mut Connection) -> rusqlite::Result<()> {
+    let sql = format!("PRAGMA temp_store = MEMORY; PRAGMA temp.max_page_count = {TEMPORARY_PAGES};");
+    unguarded(connection, &sql)?;
+    lock(connection)
+}
+
+/// Lets statements make and change temporary tables too, until [`lock`].
+///
+/// `query_only` would stop these as well. The other layers stand: the authorizer refuses a statement that changes
+/// anything but temporary tables when it is prepared, and a file that is open for reading cannot be written.
+pub(crate) fn let_temporary_tables_change(connection: &mut Connection) -> rusqlite::Result<()> {
+    unguarded(connection, "PRAGMA query_only = OFF;")?;
+    connection.authorizer(Some(authorize_temporary))
+}
+
+/// Runs statements of ours that the authorizer refuses to all others. It is missing afterwards.
+fn unguarded(connection: &mut Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
+    connection.execute_batch(sql)
+}
+
+fn authorize_temporary(context: AuthContext<'_>) -> Authorization {
+    let is_temporary = context.database_name == Some(TEMPORARY);
+    match context.action {
+        AuthAction::Transaction { .. } => Authorization::Allow,
+        AuthAction::CreateTempTable { .. } | AuthAction::Insert { .. } | AuthAction::Update { .. } if is_temporary => {
+            Authorization::Allow
+        }
+        _ => authorize(context),
+    }
 }
 
 fn authorize(context: AuthContext<'_>) -> Authorization {

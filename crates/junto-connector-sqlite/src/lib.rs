@@ -24,5 +24,6 @@ mod sample;
 mod scan;
 mod settings;
 mod statistics;
+mod workspace;
 
 pub use connector::SqliteFactory;

@@ -161,6 +161,11 @@ impl Pool {
         self.shared.keep
     }
 
+    /// The options of the file.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
     fn job(
         &self,
         control: Arc<Control>,
@@ -227,7 +232,7 @@ impl Drop for CancelOnDrop {
 }
 
 /// Lets the control stop the connection's work, and its waiting for locks.
-fn watch(connection: &mut Connection, control: &Arc<Control>, settings: &Settings) -> rusqlite::Result<()> {
+pub(crate) fn watch(connection: &mut Connection, control: &Arc<Control>, settings: &Settings) -> rusqlite::Result<()> {
     let progress = Arc::clone(control);
     connection.progress_handler(INSTRUCTIONS_PER_LOOK, Some(move || progress.is_stopped()))?;
     let (waiting, patience) = (Arc::clone(control), settings.busy_timeout);

@@ -6,3 +6,4 @@ mod parallel;
 mod support;
 mod types;
 mod unchanged;
+mod workspace;
