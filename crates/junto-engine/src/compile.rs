@@ -104,8 +104,8 @@ pub(crate) async fn compile(
     let tables = table_sources(shared, &resolved, &found);
     let provider = StatementContextProvider::new(&state, tables);
     let parser = ParserOptions::from(&state.config_options().sql_parser);
-    let planner = SqlToRel::new_with_options(&provider, parser);
-    let logical = planner.sql_statement_to_plan(resolved.statement.clone()).map_err(failed)?;
+    let sql_planner = SqlToRel::new_with_options(&provider, parser);
+    let logical = sql_planner.sql_statement_to_plan(resolved.statement.clone()).map_err(failed)?;
     let columns = result_columns(&logical, &resolved);
     let optimized = state.optimize(&logical).map_err(failed)?;
     let planner = planner(shared, options);

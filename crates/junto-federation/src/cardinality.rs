@@ -18,6 +18,8 @@ use crate::translate::translate;
 
 /// Share of the left rows a semi or anti join keeps when nothing is known.
 const SEMI_JOIN: f64 = 0.5;
+/// Share of groups that a condition on an aggregate keeps.
+const HAVING: f64 = 0.05;
 /// Share of its input's rows an aggregation has as groups when nothing is known.
 const GROUPS: f64 = 0.2;
 
@@ -75,12 +77,29 @@ pub(crate) fn rows(plan: &LogicalPlan) -> f64 {
 }
 
 fn filter_share(predicate: &Expr, input: &LogicalPlan) -> f64 {
+    if is_over_aggregate(predicate, input) {
+        return HAVING;
+    }
     let position = |index| origin(input, index).map(|(table, column)| Origin { table, column });
     let columns: Vec<Option<Origin>> = (0..input.schema().fields().len()).map(position).collect();
     match translate(predicate, input.schema()) {
         Ok(predicate) => selectivity(&predicate, &columns),
         Err(_) => RANGE,
     }
+}
+
+/// Whether a condition tests what an aggregate computed: people ask that way for the few groups that stand out.
+fn is_over_aggregate(predicate: &Expr, input: &LogicalPlan) -> bool {
+    let groups = match input {
+        LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.len(),
+        LogicalPlan::Projection(projection) => return is_over_aggregate(predicate, &projection.input),
+        other => match MergeNode::of(other) {
+            Some(merge) => merge.aggregate.group_expr.len(),
+            None => return false,
+        },
+    };
+    let computed = |column| input.schema().maybe_index_of_column(column).is_some_and(|position| position >= groups);
+    predicate.column_refs().into_iter().any(computed)
 }
 
 /// Estimated distinct values of an expression over `plan`, at least one.

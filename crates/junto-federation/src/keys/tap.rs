@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringViewArray};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result;
@@ -135,7 +135,7 @@ impl Stream for TapStream {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = ready!(self.input.poll_next_unpin(context));
         Poll::Ready(match next {
-            Some(Ok(batch)) => Some(self.take_keys(&batch).map(|()| batch)),
+            Some(Ok(batch)) => Some(self.take_keys(&batch).map(|()| compacted(batch))),
             Some(Err(error)) => Some(Err(error)),
             None => {
                 self.guard = None;
@@ -144,6 +144,28 @@ impl Stream for TapStream {
         })
     }
 }
+
+/// The batch without the text that its rows no longer refer to.
+///
+/// Rows that went through a join refer to all the text of the joined side, batch after batch, and whoever keeps them would
+/// count and hold it as often.
+fn compacted(batch: RecordBatch) -> RecordBatch {
+    let column = |column: &ArrayRef| match column.as_string_view_opt() {
+        Some(text) if is_sparse(text) => Arc::new(text.gc()) as ArrayRef,
+        _ => Arc::clone(column),
+    };
+    let columns = batch.columns().iter().map(column).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(batch.schema(), columns, &options).unwrap_or(batch)
+}
+
+fn is_sparse(text: &StringViewArray) -> bool {
+    let held: usize = text.data_buffers().iter().map(|buffer| buffer.len()).sum();
+    held > SPARSE_BYTES && held > 2 * text.total_buffer_bytes_used()
+}
+
+/// Text up to this size is not worth copying.
+const SPARSE_BYTES: usize = 64 << 10;
 
 impl RecordBatchStream for TapStream {
     fn schema(&self) -> SchemaRef {
