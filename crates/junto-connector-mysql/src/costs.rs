@@ -40,6 +40,5 @@ pub(crate) fn measured() -> Costs {
         grouped_row_of_many: 3.0,
         joins_by_hash: false,
         cores: 1.0,
-        ..Costs::default()
     }
 }

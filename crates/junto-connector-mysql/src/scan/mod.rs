@@ -92,6 +92,7 @@ pub(crate) async fn open_parallel(
 struct Reading {
     schema: SchemaRef,
     format: RowFormat,
+    has_many_queries: bool,
     queries: Queries,
     /// For errors.
     tables: String,
@@ -108,6 +109,7 @@ impl Reading {
         let tables = request.plan.root.tables().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         Self {
             format: row_format(&request, &schema),
+            has_many_queries: pieces.len() > 1,
             queries: Queries::new(&request, dialect(&request.plan, zero_dates), max_statement_bytes, pieces),
             schema,
             tables,
@@ -128,7 +130,13 @@ impl Reading {
     }
 
     fn error(&self, failure: Failure) -> Error {
-        statement_error(failure, Origin::Generated { table: &self.tables })
+        match statement_error(failure, Origin::Generated { table: &self.tables }) {
+            // The number counts the rows of one query.
+            Error::Decode { column, reason, hint, .. } if self.has_many_queries => {
+                Error::Decode { column, row: None, reason, hint }
+            }
+            error => error,
+        }
     }
 }
 

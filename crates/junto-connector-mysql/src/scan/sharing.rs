@@ -11,7 +11,7 @@ use junto_connector_sql::parts::{first_table, ranges};
 use junto_connector_sql::{Dialect, FIRST_TABLE, tagged};
 use junto_types::TableName;
 
-use super::access::stored_order_rows;
+use super::access::{StoredOrder, stored_order};
 use super::queries::{Piece, lists, pieces};
 use super::remote_text;
 use super::state::ChangeTimes;
@@ -147,17 +147,19 @@ impl Sharing {
         };
         let sql = remote_text(&request.plan, None, pool.settings().types.zero_dates)?;
         let read = match lease.ask(context, &tagged(&context.statement, &format!("EXPLAIN {sql}"))).await {
-            Ok(explained) => stored_order_rows(&explained).filter(|rows| *rows >= FEW_ROWS),
+            Ok(explained) => stored_order(&explained).filter(|read| read.rows >= FEW_ROWS),
             // Whoever may read a view may not always have it explained.
-            Err(Failure::Server(_)) => Some(rows),
+            Err(Failure::Server(_)) => Some(StoredOrder { rows, rows_of_others: 0 }),
             Err(failure) => return Err(failure),
         };
-        let Some(read) = read else { return Ok(Vec::new()) };
+        let Some(count) = read.and_then(|read| part_count(self.most as u64, rows, read)) else {
+            return Ok(Vec::new());
+        };
         let dialect = MySqlDialect::plain();
         let column = dialect.quote(column);
         let bounds = format!("SELECT MIN({column}), MAX({column}) FROM {}", dialect.table(table));
         let bounds = lease.ask(context, &tagged(&context.statement, &bounds)).await?;
-        Ok(parts(&column, &bounds, part_count(self.most, rows, read)))
+        Ok(parts(&column, &bounds, count))
     }
 }
 
@@ -183,12 +185,14 @@ fn alone(lease: Lease, request: &OpenRequest) -> Shared {
     Shared { leases: vec![lease], pieces: pieces(request.keys.as_ref()) }
 }
 
-/// How many parts: more where the plan reads only some of the ranges.
-fn part_count(connections: usize, rows: u64, read: u64) -> u64 {
-    let connections = connections as u64;
-    let spread = rows.div_ceil(read.max(1));
+/// How many parts: more where the plan reads only some of the ranges, less where each part reads other tables too. None
+/// when those would be most of the work.
+fn part_count(connections: u64, rows: u64, read: StoredOrder) -> Option<u64> {
+    let spread = rows.div_ceil(read.rows.max(1));
     let most = (rows / ROWS_PER_PART).clamp(connections, MAX_PARTS.max(connections));
-    (connections * PARTS_PER_CONNECTION * spread).min(most)
+    let affordable = (read.rows / 2).checked_div(read.rows_of_others).unwrap_or(u64::MAX);
+    let count = (connections * PARTS_PER_CONNECTION * spread).min(most).min(affordable);
+    (count >= connections).then_some(count)
 }
 
 /// Conditions on the first table that share it out by a column; none when its values are no numbers of 64 bits.
@@ -201,4 +205,33 @@ fn parts(column: &str, bounds: &TextRows, count: u64) -> Vec<Piece> {
         from.into_iter().chain(to).collect::<Vec<_>>().join(" AND ")
     };
     ranges(low, high, count as usize).into_iter().map(|range| Piece::Part(condition(range))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_as_many_as_pay() {
+        let count = |rows, read, rows_of_others| part_count(2, rows, StoredOrder { rows: read, rows_of_others });
+        assert_eq!(count(6_000_000, 6_000_000, 0), Some(16));
+        assert_eq!(count(60_000, 60_000, 0), Some(12), "not too small");
+        assert_eq!(count(6_000_000, 1_500_000, 0), Some(64), "three of four ranges hold nothing");
+        assert_eq!(count(6_000_000, 6_000_000, 500_000), Some(6));
+        assert_eq!(count(6_000_000, 6_000_000, 2_000_000), None);
+    }
+
+    #[test]
+    fn parts_meet() {
+        let bounds = |low: &str, high: &str| TextRows {
+            columns: Vec::new(),
+            rows: vec![vec![Some(low.to_owned()), Some(high.to_owned())]],
+        };
+        let conditions = |bounds| -> Vec<String> {
+            let text = |piece| if let Piece::Part(condition) = piece { condition } else { String::new() };
+            parts("\"id\"", &bounds, 2).into_iter().map(text).collect()
+        };
+        assert_eq!(conditions(bounds("-10", "9")), ["t0.\"id\" < 0", "t0.\"id\" >= 0"]);
+        assert!(conditions(bounds("0", "18446744073709551615")).is_empty(), "beyond 64 bits with a sign");
+    }
 }
