@@ -17,10 +17,10 @@ use junto_connector::{Error, Result};
 
 use cell::{CellKind, read_text};
 use column::ColumnBuilder;
-use run::BinaryRow;
+use run::{Run, RunPlaces};
 
 use crate::settings::ZeroDates;
-use crate::wire::{Cursor, WireColumn, malformed};
+use crate::wire::{Cursor, PacketRun, Span, WireColumn, malformed};
 
 /// How rows are written on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,7 @@ pub(crate) struct RowDecoder {
     columns: Vec<DecodedColumn>,
     /// Columns of the result beyond those of the schema: the constant of a read without columns.
     ignored: usize,
+    places: RunPlaces,
     rows: usize,
     bytes: usize,
     rows_before: u64,
@@ -76,7 +77,8 @@ impl RowDecoder {
             })
             .collect::<Result<Vec<_>>>()?;
         let ignored = wire.len() - wanted;
-        Ok(Self { schema, format, columns, ignored, rows: 0, bytes: 0, rows_before: 0 })
+        let places = RunPlaces::default();
+        Ok(Self { schema, format, columns, ignored, places, rows: 0, bytes: 0, rows_before: 0 })
     }
 
     /// How the rows are written.
@@ -101,7 +103,11 @@ impl RowDecoder {
     #[inline]
     pub(crate) fn append(&mut self, packet: &[u8]) -> Result<()> {
         match self.format {
-            RowFormat::Binary => self.append_binary(packet)?,
+            RowFormat::Binary => {
+                let whole =
+                    Span { start: 0, end: u32::try_from(packet.len()).map_err(|_| malformed("a row of 4 GB"))? };
+                return self.append_run(PacketRun { bytes: packet, packets: &[whole] });
+            }
             RowFormat::Text => self.append_text(packet)?,
         }
         self.rows += 1;
@@ -109,35 +115,23 @@ impl RowDecoder {
         Ok(())
     }
 
-    fn append_binary(&mut self, packet: &[u8]) -> Result<()> {
-        let columns = self.columns.len() + self.ignored;
-        let mut row = [BinaryRow::new(packet, columns)?];
-        self.append_rows(&mut row)
-    }
-
     /// Appends rows of the binary form, column by column: what a column needs is decided once for all of them.
     ///
     /// # Errors
     /// As [`Self::append`]. The rows before the wrong one are lost with it: after an error nothing more is read.
-    pub(crate) fn append_run(&mut self, packets: &[&[u8]]) -> Result<()> {
-        let columns = self.columns.len() + self.ignored;
-        let rows = packets.iter().map(|packet| BinaryRow::new(packet, columns)).collect::<Result<Vec<_>>>();
-        self.append_rows(&mut rows?)?;
-        self.rows += packets.len();
-        self.bytes += packets.iter().map(|packet| packet.len()).sum::<usize>();
-        Ok(())
-    }
-
-    fn append_rows(&mut self, rows: &mut [BinaryRow<'_>]) -> Result<()> {
+    pub(crate) fn append_run(&mut self, packets: PacketRun<'_>) -> Result<()> {
+        let mut run = Run::new(packets, self.columns.len() + self.ignored, &mut self.places)?;
         for (index, column) in self.columns.iter_mut().enumerate() {
-            if let Err(failure) = run::append(column.kind, &mut column.builder, index, rows) {
+            if let Err(failure) = run::append(column.kind, &mut column.builder, index, &mut run) {
                 let first = self.rows_before + self.rows as u64 + 1;
                 return Err(failure.into_error(&self.schema, index, first));
             }
         }
-        if self.ignored == 0 && rows.iter().any(|row| !row.is_read()) {
-            return Err(malformed("a row is longer than its columns"));
+        if !run.ends(self.ignored > 0) {
+            return Err(malformed("a row is longer or shorter than its columns"));
         }
+        self.rows += packets.packets.len();
+        self.bytes += packets.packets.iter().map(|packet| (packet.end - packet.start) as usize).sum::<usize>();
         Ok(())
     }
 

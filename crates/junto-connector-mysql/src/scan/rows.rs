@@ -34,9 +34,9 @@ impl Rows {
         let connection = self.lease.connection()?;
         while !self.has_ended && self.decoder.rows() < batch_rows && self.decoder.bytes() < MAX_BATCH_BYTES {
             if self.decoder.format() == RowFormat::Binary {
-                let rows = connection.buffered_binary_rows((batch_rows - self.decoder.rows()).min(RUN_ROWS))?;
-                if !rows.is_empty() {
-                    self.decoder.append_run(&rows)?;
+                let run = connection.buffered_binary_rows((batch_rows - self.decoder.rows()).min(RUN_ROWS))?;
+                if !run.packets.is_empty() {
+                    self.decoder.append_run(run)?;
                     continue;
                 }
             }

@@ -12,7 +12,7 @@ use tokio::net::{TcpStream, UnixStream};
 use super::cursor::{Cursor, malformed};
 use super::login::{Channel, Plugin, clear, refused, sealed};
 use super::messages::{Done, Failure, Greeting, RowPacket, ServerError, WireColumn};
-use super::packet_io::{PacketIo, Transport};
+use super::packet_io::{PacketIo, PacketRun, Transport};
 use super::tls::{TlsMode, client_config};
 use crate::error::login_error;
 use crate::settings::{Address, Settings};
@@ -167,7 +167,7 @@ impl Connection {
 
     /// Rows of the binary form that have arrived, at most `limit`. Empty when [`Self::buffered_row`] has to decide what
     /// comes next.
-    pub(crate) fn buffered_binary_rows(&mut self, limit: usize) -> Result<Vec<&[u8]>> {
+    pub(crate) fn buffered_binary_rows(&mut self, limit: usize) -> Result<PacketRun<'_>> {
         self.io.read_run(BINARY_ROW, limit)
     }
 

@@ -59,10 +59,22 @@ impl<'a> Cursor<'a> {
         Some(*taken)
     }
 
-    /// What follows a length of one byte, to the end of the packet.
+    /// How many bytes are left.
     #[inline]
-    pub(crate) fn after_length(&self) -> &'a [u8] {
-        self.rest.get(1..).unwrap_or_default()
+    pub(crate) fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// The next bytes, which stay unread; none when there are less.
+    #[inline]
+    pub(crate) fn peek<const N: usize>(&self) -> Option<&'a [u8; N]> {
+        self.rest.first_chunk()
+    }
+
+    /// Passes over bytes that were peeked at.
+    #[inline]
+    pub(crate) fn skip(&mut self, length: usize) {
+        self.rest = self.rest.get(length..).unwrap_or_default();
     }
 
     /// As [`Self::bytes`], for the loops of a scan; none for NULL and for a broken packet.

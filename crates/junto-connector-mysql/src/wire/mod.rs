@@ -12,4 +12,5 @@ mod tls;
 pub(crate) use connection::{Answer, Connection};
 pub(crate) use cursor::{Cursor, malformed};
 pub(crate) use messages::{BINARY_COLLATION, Failure, RowPacket, ServerError, WireColumn};
+pub(crate) use packet_io::{PacketRun, Span};
 pub(crate) use tls::TlsMode;

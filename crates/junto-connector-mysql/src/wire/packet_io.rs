@@ -18,6 +18,23 @@ const HEADER: usize = 4;
 /// One read from the socket takes at most this much.
 const READ_BYTES: usize = 512 << 10;
 
+/// Packets one after the other in the read buffer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PacketRun<'a> {
+    /// The packets, what lies between them, and what has arrived after them.
+    pub(crate) bytes: &'a [u8],
+    /// Where their payloads are.
+    pub(crate) packets: &'a [Span],
+}
+
+/// A place in the bytes of a [`PacketRun`], which never are as many as 4 GB: packets of several parts are put together
+/// elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
 /// Reads and writes packets. Packets are lent out of the read buffer, where they are decoded in place.
 pub(crate) struct PacketIo {
     transport: Box<dyn Transport>,
@@ -28,6 +45,8 @@ pub(crate) struct PacketIo {
     /// A packet of several parts, while its parts arrive and until the next packet is asked for.
     assembled: Vec<u8>,
     is_assembling: bool,
+    /// Packets of the last run.
+    spans: Vec<Span>,
     /// Number of the next packet in either direction.
     sequence: u8,
     /// Largest packet taken, all parts together.
@@ -50,6 +69,7 @@ impl PacketIo {
             end: 0,
             assembled: Vec::new(),
             is_assembling: false,
+            spans: Vec::new(),
             sequence: 0,
             max_packet,
             outgoing: Vec::new(),
@@ -144,21 +164,22 @@ impl PacketIo {
 
     /// Takes up to `limit` packets that begin with `mark` and have arrived whole, in the order of their arrival. Stops
     /// before any other packet, and before one of several parts.
-    pub(crate) fn read_run(&mut self, mark: u8, limit: usize) -> Result<Vec<&[u8]>> {
-        let mut ranges = Vec::new();
-        while ranges.len() < limit && !self.is_assembling {
+    pub(crate) fn read_run(&mut self, mark: u8, limit: usize) -> Result<PacketRun<'_>> {
+        let first = self.start;
+        self.spans.clear();
+        while self.spans.len() < limit && !self.is_assembling {
             let from = self.start + HEADER;
             match self.part_length()? {
                 Some(length) if length < FULL_PACKET && self.buffer[from..from + length].first() == Some(&mark) => {
-                    ranges.push(from..from + length);
+                    let span = Span { start: (from - first) as u32, end: (from + length - first) as u32 };
+                    self.spans.push(span);
                     self.start = from + length;
                     self.sequence = self.sequence.wrapping_add(1);
                 }
                 _ => break,
             }
         }
-        let packets = ranges.into_iter().map(|range| &self.buffer[range]);
-        Ok(packets.collect())
+        Ok(PacketRun { bytes: &self.buffer[first..self.end], packets: &self.spans })
     }
 
     /// Waits for more bytes.
