@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use junto_connector::SourceMetrics;
-use junto_federation::{Alternative, MaterializeExec, RemoteScanExec, StatementSources};
+use junto_federation::{Alternative, MaterializeExec, RemoteScanExec, SharedScanExec, StatementSources};
 use junto_types::Alias;
 use serde::Serialize;
 
@@ -114,11 +114,12 @@ fn node(plan: &Arc<dyn ExecutionPlan>, sources: &StatementSources, analyzed: boo
         ..PlanNode::default()
     };
     let materialized = plan.downcast_ref::<MaterializeExec>();
-    let Some(scan) = plan.downcast_ref::<RemoteScanExec>().or(materialized.map(MaterializeExec::scan)) else {
-        return node;
-    };
+    let shared = plan.downcast_ref::<SharedScanExec>();
+    let read = plan.downcast_ref::<RemoteScanExec>().or(materialized.map(MaterializeExec::scan));
+    let Some(scan) = read.or(shared.map(SharedScanExec::scan)) else { return node };
     let tables: Vec<String> = scan.plan().root.tables().iter().map(ToString::to_string).collect();
-    node.operator = format!("Read {}", tables.join(", "));
+    let word = if shared.is_some() { "Read once for all" } else { "Read" };
+    node.operator = format!("{word} {}", tables.join(", "));
     node.connection = Some(scan.connection().to_string());
     node.planned_connections = Some(scan.most_workers() as u64);
     let figure = |name: &str| metrics.as_ref().and_then(|m| m.sum_by_name(name)).map(|value| value.as_usize() as u64);

@@ -25,13 +25,15 @@ pub struct Planning {
     pub reorder_joins: bool,
     pub push_down: bool,
     pub keyed_scans: bool,
+    /// Equal reads of one statement run once.
+    pub read_once: bool,
     /// Gives sources whatever they compute exactly, also where that is slower; off by default.
     pub whatever_it_costs: bool,
 }
 
 impl Default for Planning {
     fn default() -> Self {
-        Self { reorder_joins: true, push_down: true, keyed_scans: true, whatever_it_costs: false }
+        Self { reorder_joins: true, push_down: true, keyed_scans: true, read_once: true, whatever_it_costs: false }
     }
 }
 

@@ -23,7 +23,7 @@ mod translate;
 
 pub use cardinality::column_origin;
 pub use cost::Work;
-pub use execution::{MaterializeExec, RemoteScanExec, SourceFailure, StatementSources};
+pub use execution::{MaterializeExec, ReadOnce, RemoteScanExec, SharedScanExec, SourceFailure, StatementSources};
 pub use node::{Filled, Origin, RemoteNode};
 pub use planner::{FederatedPlanner, PlanError, Planned};
 pub use source::{RemoteTable, RemoteTableSource};

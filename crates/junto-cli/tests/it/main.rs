@@ -9,3 +9,4 @@ mod formats;
 mod harness;
 mod help;
 mod servers;
+mod strategies;

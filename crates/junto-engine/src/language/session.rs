@@ -11,8 +11,8 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::SessionConfig;
-use junto_federation::StatementSources;
 use junto_federation::keys::KeyFlow;
+use junto_federation::{ReadOnce, StatementSources};
 use junto_types::Limits;
 
 use super::arithmetic::CheckedArithmetic;
@@ -60,6 +60,9 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
         SessionStateBuilder::new().with_config(config).with_default_features().with_analyzer_rules(analyzer_rules());
     if settings.planning.keyed_scans {
         builder = builder.with_physical_optimizer_rule(Arc::new(KeyFlow));
+    }
+    if settings.planning.read_once {
+        builder = builder.with_physical_optimizer_rule(Arc::new(ReadOnce));
     }
     let checked: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(CheckedArithmetic)];
     if let Some(planners) = builder.expr_planners() {

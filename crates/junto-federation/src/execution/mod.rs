@@ -2,6 +2,7 @@
 
 mod materialize;
 mod merge;
+mod once;
 mod scan;
 mod shared;
 
@@ -17,6 +18,7 @@ use junto_connector::{Connector, SourceMetrics, StatementContext};
 use junto_types::Alias;
 pub use materialize::MaterializeExec;
 pub(crate) use merge::{merged, read};
+pub use once::{ReadOnce, SharedScanExec};
 pub use scan::{KeyBinding, KeyColumn, RemoteScanExec};
 
 /// The live sources of one statement. Put into the session's configuration; physical plans name sources by alias.

@@ -123,6 +123,14 @@ impl RemoteScanExec {
         &self.plan
     }
 
+    /// Whether both bring the same rows, whatever their columns are called here.
+    pub(super) fn reads_the_same_as(&self, other: &Self) -> bool {
+        self.connection == other.connection
+            && self.workers == other.workers
+            && self.plan == other.plan
+            && self.schema.fields().len() == other.schema.fields().len()
+    }
+
     pub(super) fn shared_plan(&self) -> Arc<RemotePlan> {
         Arc::clone(&self.plan)
     }

@@ -1,0 +1,73 @@
+//! Where a statement runs, as asked for and as chosen.
+
+use junto_testkit::{postgres, require};
+
+use crate::harness::Place;
+
+const ORDERS: &str = "CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id INTEGER, total DECIMAL(10,2));
+    INSERT INTO orders VALUES (1, 1, 2.50), (2, 1, 4), (3, 2, 9), (4, 3, 1.25);
+    CREATE TABLE returns (order_id INTEGER, reason TEXT); INSERT INTO returns VALUES (3, 'late'), (3, 'broken')";
+
+fn strategy(timing: &str) -> serde_json::Value {
+    let line: serde_json::Value = serde_json::from_str(timing.lines().next().expect("a line")).expect("JSON");
+    line["strategy"].clone()
+}
+
+#[test]
+fn a_whole_statement_runs_on_one_database_when_asked() {
+    let place = Place::with(ORDERS);
+    let sql = "SELECT o.user_id, count(*) AS n, sum(o.total) AS total FROM @shop.orders o \
+               WHERE NOT EXISTS (SELECT 1 FROM @shop.returns r WHERE r.order_id = o.id) \
+               GROUP BY o.user_id HAVING count(*) > 1 ORDER BY total DESC";
+    let outcome = place.query(&["--strategy", "push_down", "--timing"], sql);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "user_id,n,total\n1,2,6.50\n"), "{}", outcome.stderr);
+    assert_eq!(strategy(&outcome.stderr), "push_down");
+    let here = place.query(&["--strategy", "federated"], sql);
+    assert_eq!(here.rows(), "user_id,n,total\n1,2,6.50\n");
+}
+
+#[test]
+fn what_one_database_cannot_run_is_refused_with_the_reason() {
+    let place = Place::with(ORDERS);
+    let window = "SELECT id, row_number() OVER (ORDER BY total) FROM @shop.orders";
+    let said = place.query(&["--strategy", "push_down"], window).refused(1);
+    assert!(said.contains("strategy `push_down` is not possible: window"), "{said}");
+    assert!(said.contains("hint: use `auto` or `federated`"), "{said}");
+    std::fs::create_dir(place.path().join("files")).expect("a folder");
+    place.write("files/users.csv", "id,name\n1,Ada\n");
+    let both = "SELECT u.name FROM @shop.orders o JOIN @files.users u ON u.id = o.user_id";
+    let said = place.query(&["-c", "files=files:files", "--strategy", "push_down"], both).refused(1);
+    assert!(said.contains("its tables are in different databases"), "{said}");
+}
+
+#[test]
+fn rows_of_another_database_are_brought_to_one_and_vanish() {
+    let server = require!(postgres::shared());
+    server.create_database("cli_materialize");
+    server.execute(
+        "cli_materialize",
+        "create table users as select n as id, 'user ' || n as name from generate_series(1, 5000) n; analyze users",
+    );
+    let place = Place::with(ORDERS);
+    let pg = format!("pg={}", server.url("cli_materialize"));
+    let sql = "SELECT u.name, sum(o.total) AS total FROM @pg.users u JOIN @shop.orders o ON o.user_id = u.id \
+               GROUP BY u.name ORDER BY total DESC, u.name";
+    let expected = "name,total\nuser 2,9.00\nuser 1,6.50\nuser 3,1.25\n";
+    let outcome = place.query(&["-c", &pg, "--strategy", "materialize", "--timing"], sql);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), expected), "{}", outcome.stderr);
+    assert_eq!(strategy(&outcome.stderr), "materialize");
+    assert_eq!(place.query(&["-c", &pg], sql).rows(), expected);
+    let left = server.query("cli_materialize", "select relname from pg_class where relname like 'junto%'");
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn explain_says_what_was_considered() {
+    let place = Place::with(ORDERS);
+    let sql = "SELECT count(*) FROM @shop.orders";
+    let shown = place.junto(&["explain", "-c", "shop=sqlite:shop.db", sql]);
+    assert!(shown.stdout.contains("considered: federated: estimated"), "{}", shown.stdout);
+    let json = place.junto(&["explain", "-c", "shop=sqlite:shop.db", "--json", "--analyze", sql]);
+    let plan: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert!(plan["alternatives"].as_array().is_some_and(|ways| !ways.is_empty()), "{plan}");
+}
