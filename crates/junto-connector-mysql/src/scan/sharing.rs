@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use futures::future::{join, join_all};
+use junto_connector::plan::{Relation, RemotePlan};
 use junto_connector::{OpenRequest, StatementContext, Workers};
 use junto_connector_sql::parts::{first_table, ranges};
 use junto_connector_sql::{Dialect, FIRST_TABLE, tagged};
@@ -147,7 +148,9 @@ impl Sharing {
         };
         let sql = remote_text(&request.plan, None, pool.settings().types.zero_dates)?;
         let read = match lease.ask(context, &tagged(&context.statement, &format!("EXPLAIN {sql}"))).await {
-            Ok(explained) => stored_order(&explained).filter(|read| read.rows >= FEW_ROWS),
+            Ok(explained) => {
+                stored_order(&explained, delivers_rows(&request.plan)).filter(|read| read.rows >= FEW_ROWS)
+            }
             // Whoever may read a view may not always have it explained.
             Err(Failure::Server(_)) => Some(StoredOrder { rows, rows_of_others: 0 }),
             Err(failure) => return Err(failure),
@@ -178,6 +181,11 @@ impl By {
         };
         Some(By::Ranges { table: name.clone(), column, rows: table.rows })
     }
+}
+
+/// Whether what is read is delivered, and not counted or summed up.
+fn delivers_rows(plan: &RemotePlan) -> bool {
+    !matches!(plan.root, Relation::Aggregate { .. })
 }
 
 /// One connection reads everything.
