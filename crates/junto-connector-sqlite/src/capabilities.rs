@@ -11,6 +11,7 @@ use junto_connector::plan::{JoinKind, RelationColumn};
 use junto_connector::{Capabilities, Expr, Function, Literal, Operation, Support, TextSemantics, TypeClass};
 use junto_connector_sql::can_express;
 
+use crate::costs;
 use crate::dialect::SqliteDialect;
 
 /// Decimals are stored as doubles, which tell decimals of so many digits apart.
@@ -59,6 +60,7 @@ pub(crate) fn capabilities(utf16: bool) -> Capabilities {
         composite: true,
     });
     capabilities.parallel = true;
+    capabilities.costs = costs::measured();
     capabilities.max_statement_bytes = 256 << 20;
     capabilities
 }

@@ -10,6 +10,7 @@
 mod capabilities;
 mod catalog;
 mod connector;
+mod costs;
 mod declared;
 mod decode;
 mod dialect;
