@@ -7,7 +7,7 @@ use arrow_schema::{DataType, Field, Schema};
 use futures::stream::select_all;
 use futures::{StreamExt, TryStreamExt};
 use junto_connector::expr::{Aggregate, AggregateFunction, CompareOp};
-use junto_connector::plan::{AggregateOutput, Relation};
+use junto_connector::plan::{AggregateOutput, JoinKind, Relation};
 use junto_connector::{BatchStream, Connector, Error, Expr, Keys, Literal, OpenRequest, TableInfo, Workers};
 use junto_testkit::conformance::plans;
 use junto_testkit::mariadb::Server;
@@ -140,6 +140,33 @@ async fn what_another_index_finds_is_not_looked_for_in_parts() {
     let count = counted(plans::scan(&t, &["id", "at", "kind"]));
     let count = read(connector.as_ref(), request(count, None), Workers { groups_in_parts: true, ..WORKERS }).await;
     assert_eq!((count.streams, count.rows), (1, vec![vec!["120000".into(), "120000".into()]]));
+}
+
+/// The first table is cut, whatever is joined to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn joins_are_read_in_parts_of_their_first_table() {
+    let server = require!(mariadb::shared());
+    let sql = "create table kinds (kind int primary key, name varchar(9)); \
+        insert into kinds select seq, concat('k', seq) from seq_1_to_500; alter table kinds force; \
+        create table loose as select * from kinds where kind < 50; alter table loose force; analyze table kinds, loose";
+    let connector = connect(server, "parallel_joins", &format!("{TABLE}; {sql}"), "").await;
+    let t = table(connector.as_ref(), "t").await;
+    for other in ["kinds", "loose"] {
+        let right = table(connector.as_ref(), other).await;
+        for (kind, join) in [(JoinKind::Inner, "join"), (JoinKind::Left, "left join")] {
+            let plan = plans::join(scan(&t), scan(&right), kind, &[(3, 0)], None);
+            let answer = read(connector.as_ref(), request(plan, None), WORKERS).await;
+            let sql = format!("select t.*, o.kind, o.name from t {join} {other} o on t.kind = o.kind");
+            assert!(answer.rows == expected(server, "parallel_joins", &sql), "{other} {kind:?}");
+            // An inner join may begin at the other table, which finds its rows by an index.
+            assert!(kind == JoinKind::Inner || answer.streams == 3, "{other}: {}", answer.streams);
+        }
+    }
+    let kinds = table(connector.as_ref(), "kinds").await;
+    let semi = plans::join(scan(&t), scan(&kinds), JoinKind::LeftAnti, &[(3, 0)], None);
+    let answer = read(connector.as_ref(), request(semi, None), WORKERS).await;
+    let sql = "select * from t where kind not in (select kind from kinds)";
+    assert!(answer.rows == expected(server, "parallel_joins", sql), "{} rows", answer.rows.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

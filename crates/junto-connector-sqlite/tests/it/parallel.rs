@@ -6,8 +6,9 @@ use arrow::datatypes::DataType;
 use futures::stream::select_all;
 use futures::{StreamExt, TryStreamExt};
 use junto_connector::expr::{Aggregate, AggregateFunction, CompareOp};
-use junto_connector::plan::{AggregateOutput, Relation};
+use junto_connector::plan::{AggregateOutput, JoinKind, Relation};
 use junto_connector::{BatchStream, Connector, Error, Expr, Literal, OpenRequest, Workers};
+use junto_testkit::conformance::plans;
 use junto_testkit::sqlite::File;
 
 use crate::support::{connect_with, lines, open, request, scan};
@@ -178,6 +179,26 @@ async fn only_whole_scans_of_large_tables_are_shared() {
     let parts = read(connector.as_ref(), half, Workers { groups_in_parts: true, ..WORKERS }).await;
     let total: usize = parts.rows.iter().map(|row| row.parse::<usize>().expect("a number")).sum();
     assert!(parts.streams == 3 && parts.rows.len() > 3 && total == ROWS, "{:?}", parts.rows);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn joins_are_read_in_parts_of_their_first_table() {
+    let file = File::create(&format!(
+        "{TABLE} CREATE TABLE kinds (kind INTEGER PRIMARY KEY, name TEXT); \
+         INSERT INTO kinds SELECT DISTINCT kind, 'k' || kind FROM t WHERE kind < 50; \
+         CREATE TABLE loose (kind INTEGER, name TEXT); INSERT INTO loose SELECT * FROM kinds;"
+    ));
+    let connector = open(&file, "").await;
+    let t = all_of(connector.as_ref(), "t").await;
+    for (other, threads) in [("kinds", 3), ("loose", 1)] {
+        let right = all_of(connector.as_ref(), other).await;
+        for (kind, rows) in [(JoinKind::Left, ROWS), (JoinKind::LeftSemi, ROWS / 2), (JoinKind::LeftAnti, ROWS / 2)] {
+            let plan = plans::join(t.clone(), right.clone(), kind, &[(1, 0)], None);
+            let answer = read(connector.as_ref(), plan, WORKERS).await;
+            assert_eq!(answer.rows.len(), rows, "{other} {kind:?}");
+            assert!(kind != JoinKind::Left || answer.streams == threads, "{other}: {}", answer.streams);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
