@@ -19,8 +19,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::ReplaceChildrenOptions;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties, SendableRecordBatchStream,
-    StatisticsArgs,
+    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, SendableRecordBatchStream, StatisticsArgs,
 };
 use futures::{StreamExt, stream};
 use tokio::sync::Mutex;
@@ -106,7 +105,7 @@ struct Kept {
 
 impl Rows {
     fn of(scan: Arc<RemoteScanExec>) -> Self {
-        let partitions = (0..scan.output_partitioning().partition_count()).map(|_| Mutex::default()).collect();
+        let partitions = (0..scan.most_workers()).map(|_| Mutex::default()).collect();
         Self { scan, partitions }
     }
 
