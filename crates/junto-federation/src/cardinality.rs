@@ -209,7 +209,9 @@ pub(crate) fn key_figures<'a>(node: &RemoteNode, origin: &'a Origin, cores: f64)
     let distinct = column_statistics(origin).distinct.map_or(table_rows, |distinct| distinct as f64).max(1.0);
     let key = KeyedBy { origin, distinct, indexed: origin.is_indexed() };
     let limit = if key.indexed {
-        cost::most_keys(node, key, MAX_KEYS as f64, cores).max(FEW_KEYS.min(distinct * FEW_SHARE))
+        // Statistics may be wrong: few keys that bring few rows are always worth sending.
+        let few = FEW_KEYS.min(FEW_ROWS * distinct / table_rows.max(1.0));
+        cost::most_keys(node, key, MAX_KEYS as f64, cores).max(few)
     } else {
         // Each query reads the whole table, so only one query pays.
         FEW_KEYS.min(keys_per_query as f64)
@@ -217,10 +219,9 @@ pub(crate) fn key_figures<'a>(node: &RemoteNode, origin: &'a Origin, cores: f64)
     Some((key, limit))
 }
 
-/// Share of a column's values that is always few.
-const FEW_SHARE: f64 = 0.01;
-/// Keys that are always worth sending.
+/// Keys that are always worth sending, when they bring at most [`FEW_ROWS`].
 const FEW_KEYS: f64 = 1_000.0;
+const FEW_ROWS: f64 = 10_000.0;
 
 /// The remote node whose column is the column at `position` of a plan, unchanged.
 fn reached(plan: &LogicalPlan, position: usize) -> Option<(&RemoteNode, usize)> {

@@ -12,6 +12,7 @@
 mod forms;
 mod groups;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::common::DFSchema;
@@ -281,7 +282,9 @@ pub(crate) fn narrow_all(plan: LogicalPlan) -> Result<LogicalPlan> {
 fn narrow(projection: Projection) -> Result<LogicalPlan> {
     let Some(node) = RemoteNode::of(&projection.input) else { return Ok(LogicalPlan::Projection(projection)) };
     let plain = projection.expr.iter().map(|expr| plain_column(expr, &node.schema)).collect::<Option<Vec<usize>>>();
-    if let Some(positions) = plain {
+    // A column that is shown twice travels once.
+    let is_distinct = |positions: &Vec<usize>| positions.iter().collect::<HashSet<_>>().len() == positions.len();
+    if let Some(positions) = plain.filter(is_distinct) {
         return Ok(forms::narrowed(node, &positions, Arc::clone(&projection.schema)).into_plan());
     }
     let Some(used) = used_positions(&projection.expr, &node.schema) else {
