@@ -160,7 +160,7 @@ fn compacted(batch: RecordBatch) -> RecordBatch {
 }
 
 fn is_sparse(text: &StringViewArray) -> bool {
-    let held: usize = text.data_buffers().iter().map(|buffer| buffer.len()).sum();
+    let held: usize = text.data_buffers().iter().map(arrow::buffer::Buffer::len).sum();
     held > SPARSE_BYTES && held > 2 * text.total_buffer_bytes_used()
 }
 
