@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Time that one core of the *source* spends, in microseconds. Constants of each connector, calibrated by its bench
-/// (`bench/calibrate.py` prints them); never learned while running, so that a plan is repeatable.
+/// (a table beside them says of which statements); never learned while running, so that a plan is repeatable.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Costs {
     /// From sending a query to its first row, beyond the work itself.
