@@ -236,6 +236,33 @@ impl Relation {
         }
     }
 
+    /// The relation without the rows whose value in `column` fails a condition, which stands as low as it means the same:
+    /// rows of groups that nobody wants are not grouped. `condition` gets the column's position there.
+    #[must_use]
+    pub fn restricted(self, column: usize, condition: impl FnOnce(usize) -> Expr) -> Self {
+        match self {
+            Relation::Project { input, outputs } => match outputs.get(column).map(|output| &output.expr) {
+                Some(Expr::Column(below)) => {
+                    let below = *below;
+                    Relation::Project { input: Box::new(input.restricted(below, condition)), outputs }
+                }
+                _ => Relation::Project { input, outputs }.filtered(condition(column)),
+            },
+            Relation::Aggregate { input, groups, aggregates } => match groups.get(column).map(|group| &group.expr) {
+                Some(Expr::Column(below)) => {
+                    let below = *below;
+                    Relation::Aggregate { input: Box::new(input.restricted(below, condition)), groups, aggregates }
+                }
+                _ => Relation::Aggregate { input, groups, aggregates }.filtered(condition(column)),
+            },
+            other => other.filtered(condition(column)),
+        }
+    }
+
+    fn filtered(self, predicate: Expr) -> Self {
+        Relation::Filter { input: Box::new(self), predicate }
+    }
+
     /// The first table, when each row of it adds rows of its own to the result.
     fn row_by_row(&self) -> Option<&TableName> {
         match self {
@@ -282,6 +309,21 @@ mod tests {
         let source_type = source_type.into();
         let column = ScanColumn { name: "c".into(), source_type, data_type: DataType::Utf8View, nullable, text };
         Relation::Scan { table: TableName { schema: None, table: "t".into() }, columns: vec![column] }
+    }
+
+    #[test]
+    fn a_condition_on_a_group_goes_below_the_grouping() {
+        let group =
+            |at| Output { name: "g".into(), expr: Expr::Column(at), data_type: DataType::Utf8View, nullable: false };
+        let grouped =
+            |input| Relation::Aggregate { input: Box::new(input), groups: vec![group(0)], aggregates: Vec::new() };
+        let plain = scan(false, "TEXT", TextSemantics::Binary);
+        let is_null = |at| Expr::IsNull { expr: Box::new(Expr::Column(at)), negated: true };
+        let filtered = Relation::Filter { input: Box::new(plain.clone()), predicate: is_null(0) };
+        assert_eq!(grouped(plain.clone()).restricted(0, is_null), grouped(filtered));
+        let limited = Relation::Limit { input: Box::new(plain), skip: 0, fetch: Some(1) };
+        let above = Relation::Filter { input: Box::new(limited.clone()), predicate: is_null(0) };
+        assert_eq!(limited.restricted(0, is_null), above, "a limit counts the rows that fail too");
     }
 
     #[test]

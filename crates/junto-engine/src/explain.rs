@@ -45,6 +45,8 @@ pub struct PlanNode {
     pub actual_rows: Option<u64>,
     /// Keys that really arrived.
     pub actual_keys: Option<u64>,
+    /// Conditions that other joins put on the rows: their keys, when these are few, or the bounds of them.
+    pub actual_conditions: Option<u64>,
     /// Connections that may read at once, and those that did.
     pub planned_connections: Option<u64>,
     pub actual_connections: Option<u64>,
@@ -132,6 +134,7 @@ fn node(plan: &Arc<dyn ExecutionPlan>, sources: &StatementSources, analyzed: boo
     let keys: Vec<usize> = scan.bindings().iter().flat_map(|binding| binding.columns.clone()).collect();
     node.keys = keys.iter().map(name).collect();
     node.actual_keys = figure("keys").filter(|keys| *keys > 0);
+    node.actual_conditions = figure("conditions").filter(|count| *count > 0);
     let first = scan.bindings().first().map(|binding| binding.columns.as_slice());
     if let Some(connector) = sources.connector(scan.connection()) {
         node.sql = match connector.remote_text(scan.plan(), first) {
@@ -164,6 +167,7 @@ fn write_node(node: &PlanNode, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt:
     figures.extend(node.actual_connections.map(|count| format!("connections {count}")));
     figures.extend(node.first_row_ms.map(|ms| format!("first row after {ms:.1} ms")));
     figures.extend(node.actual_keys.map(|keys| format!("keys {keys}")));
+    figures.extend(node.actual_conditions.map(|count| format!("conditions of joins {count}")));
     figures.extend(node.elapsed_ms.map(|ms| format!("{ms:.1} ms")));
     if !figures.is_empty() {
         write!(f, "  [{}]", figures.join(", "))?;

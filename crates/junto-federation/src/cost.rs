@@ -183,6 +183,11 @@ pub(crate) fn aggregate(rows: f64, groups: f64, aggregates: usize, cores: f64) -
     Cost::shared(rows * (row + aggregates as f64 * AGGREGATED_VALUE), cores)
 }
 
+/// A join here that compares every pair of rows, without reading its inputs.
+pub(crate) fn pairs(left: f64, right: f64, output: f64, cores: f64) -> Cost {
+    Cost::shared(left * right * CONDITION + output * JOINED_ROW, cores)
+}
+
 /// A hash join here, without reading its inputs.
 pub(crate) fn join(build: f64, probe: f64, output: f64, cores: f64) -> Cost {
     Cost::shared(build * BUILT_ROW + probe * PROBED_ROW + output * JOINED_ROW, cores)

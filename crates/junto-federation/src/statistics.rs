@@ -169,6 +169,13 @@ fn below(statistics: &ColumnStatistics, value: &Literal) -> Option<f64> {
     Some(((full - 1) as f64 + inside) / buckets)
 }
 
+/// Share of values from `low` to `high`, a missing end being open; none when nothing is known.
+pub(crate) fn between(statistics: &ColumnStatistics, low: Option<&Literal>, high: Option<&Literal>) -> Option<f64> {
+    let above = low.map_or(Some(1.0), |low| below(statistics, low).map(|share| 1.0 - share))?;
+    let below = high.map_or(Some(1.0), |high| below(statistics, high))?;
+    Some((above + below - 1.0).max(0.0))
+}
+
 /// A literal on a common numeric axis.
 fn number(literal: &Literal) -> Option<f64> {
     Some(match literal {

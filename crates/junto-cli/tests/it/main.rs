@@ -8,5 +8,6 @@ mod errors;
 mod formats;
 mod harness;
 mod help;
+mod joins;
 mod servers;
 mod strategies;

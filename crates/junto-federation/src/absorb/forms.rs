@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema, DFSchemaRef, NullEquality};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, FetchType, Join, JoinType, Limit, LogicalPlan, SkipType, Sort, TableScan};
@@ -179,7 +180,10 @@ pub(crate) fn join(left: &RemoteNode, right: &RemoteNode, join: &Join, rows: f64
     if !semi {
         origin.extend(right.origin.iter().cloned());
     }
-    let work = joined_work(left, right, &on, rows);
+    let types: Vec<DataType> = left.plan.root.types().into_iter().chain(right.plan.root.types()).collect();
+    let costs = left.connector.capabilities().costs;
+    let per_pair = filter.as_ref().map_or(0.0, |filter| cost::condition(filter, &types, &costs).0);
+    let work = joined_work(left, right, &on, rows, costs.condition + per_pair);
     let root = Relation::Join {
         left: Box::new(left.plan.root.clone()),
         right: Box::new(right.plan.root.clone()),
@@ -202,11 +206,17 @@ pub(crate) fn join(left: &RemoteNode, right: &RemoteNode, join: &Join, rows: f64
 }
 
 /// By an index of either side, or by hashing where the source does that; else by comparing every pair.
-fn joined_work(left: &RemoteNode, right: &RemoteNode, on: &[(RemoteExpr, RemoteExpr)], rows: f64) -> Work {
+fn joined_work(
+    left: &RemoteNode,
+    right: &RemoteNode,
+    on: &[(RemoteExpr, RemoteExpr)],
+    rows: f64,
+    per_pair: f64,
+) -> Work {
     let costs = left.connector.capabilities().costs;
     let (l, r) = (left.work, right.work);
-    let hashed =
-        if costs.joins_by_hash { (l.rows + r.rows) * costs.joined_row } else { l.rows * r.rows * costs.condition };
+    let by_hash = costs.joins_by_hash && !on.is_empty();
+    let hashed = if by_hash { (l.rows + r.rows) * costs.joined_row } else { l.rows * r.rows * per_pair };
     let mut server = l.server + r.server + hashed;
     let indexed = |node: &RemoteNode, expr: &RemoteExpr| match expr {
         RemoteExpr::Column(index) => {

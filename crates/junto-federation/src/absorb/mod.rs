@@ -241,6 +241,9 @@ impl Absorber {
         let inputs = plan.inputs().into_iter().map(|input| self.cost(input)).fold(Cost::default(), Cost::then);
         let input_rows = || plan.inputs().first().map_or(0.0, |input| rows(input));
         let own = match plan {
+            LogicalPlan::Join(join) if join.on.is_empty() => {
+                cost::pairs(rows(&join.left), rows(&join.right), rows(plan), self.cores)
+            }
             LogicalPlan::Join(join) => cost::join(rows(&join.left), rows(&join.right), rows(plan), self.cores),
             LogicalPlan::Aggregate(aggregate) => {
                 cost::aggregate(input_rows(), rows(plan), aggregate.aggr_expr.len(), self.cores)

@@ -1,5 +1,6 @@
 //! Running remote plans: what a statement knows of its sources, and the physical leaf that reads one.
 
+mod condition;
 mod materialize;
 mod merge;
 mod once;

@@ -20,15 +20,17 @@ use datafusion::physical_plan::{
     StatisticsArgs,
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use junto_connector::{BatchStream, Connector, Keys, OpenRequest, RemotePlan, Workers};
+use junto_connector::{BatchStream, ColumnStatistics, Connector, Keys, OpenRequest, RemotePlan, Support, Workers};
 use junto_types::Alias;
 
+use super::condition::Condition;
 use super::shared::SharedRead;
 use super::{SourceFailure, StatementSources};
 use crate::cardinality::key_figures;
 use crate::cost;
-use crate::keys::KeySlot;
+use crate::keys::{Arrived, KeySlot};
 use crate::node::{Origin, RemoteNode};
+use crate::statistics::column_statistics;
 
 /// Reads a [`RemotePlan`]. Serialisable but for its key slots, which belong to one run of one plan.
 #[derive(Debug, Clone)]
@@ -41,6 +43,8 @@ pub struct RemoteScanExec {
     /// Per output column, what keys on it would do; none where the source takes no keys there.
     key_columns: Vec<Option<KeyColumn>>,
     keys_per_query: usize,
+    /// Estimated microseconds that a row costs from its source to here.
+    transfer: f64,
     bindings: Vec<KeyBinding>,
     workers: Workers,
     read: Arc<SharedRead>,
@@ -49,11 +53,14 @@ pub struct RemoteScanExec {
 }
 
 /// What is known of a column as a key.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct KeyColumn {
     pub indexed: bool,
     /// Keys up to which reading by keys is taken to be cheaper than reading everything.
     pub limit: usize,
+    /// Estimated distinct values.
+    pub(super) distinct: f64,
+    pub(super) statistics: ColumnStatistics,
 }
 
 /// Keys of a join that arrive at this scan.
@@ -87,8 +94,10 @@ impl RemoteScanExec {
                 return None;
             }
             let (key, limit) = key_figures(node, origin, cores as f64)?;
-            Some(KeyColumn { indexed: key.indexed, limit: limit as usize })
+            let (indexed, distinct) = (key.indexed, key.distinct);
+            Some(KeyColumn { indexed, limit: limit as usize, distinct, statistics: column_statistics(origin) })
         };
+        let (sent, decoded) = cost::transfer_of(node);
         let most = if cost::can_split(node) { cores.max(1) } else { 1 };
         let properties = PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
@@ -105,6 +114,7 @@ impl RemoteScanExec {
             kept_local: node.kept_local.clone(),
             key_columns: columns.iter().zip(&node.origin).map(key_column).collect(),
             keys_per_query: capabilities.keys.as_ref().map_or(0, |keys| keys.max_per_query),
+            transfer: sent + decoded,
             bindings: Vec::new(),
             workers: Workers { most, groups_in_parts: node.partial_groups },
             read: Arc::default(),
@@ -154,13 +164,13 @@ impl RemoteScanExec {
         &self.bindings
     }
 
-    pub(crate) fn key_column(&self, column: usize) -> Option<KeyColumn> {
-        self.key_columns.get(column).copied().flatten()
+    pub(crate) fn key_column(&self, column: usize) -> Option<&KeyColumn> {
+        self.key_columns.get(column)?.as_ref()
     }
 
-    pub(crate) fn with_binding(&self, binding: KeyBinding) -> Self {
+    pub(crate) fn with_bindings(&self, bindings: Vec<KeyBinding>) -> Self {
         let mut scan = self.clone();
-        scan.bindings.push(binding);
+        scan.bindings.extend(bindings);
         scan.read = Arc::default();
         scan
     }
@@ -182,14 +192,19 @@ impl RemoteScanExec {
             return Err(DataFusionError::Internal(format!("@{} is not part of the statement", self.connection)));
         };
         let connector = Arc::clone(connector);
-        let keys = self.chosen_keys().await?;
+        let arrived = futures::future::join_all(self.bindings.iter().map(|binding| binding.slot.wait())).await;
+        let (keys, listed) = self.chosen_keys(&arrived)?.unzip();
         if let Some(keys) = &keys {
             figures.keys.add(keys.values.num_rows());
             if keys.values.num_rows() == 0 && !keys.nulls {
                 return Ok(Vec::new());
             }
         }
-        let request = OpenRequest { plan: Arc::clone(&self.plan), keys, batch_rows, context };
+        let others = self.bindings.iter().zip(&arrived).enumerate().filter(|(index, _)| listed != Some(*index));
+        let others = others.map(|(_, (binding, arrived))| (binding, arrived));
+        let (plan, conditions) = self.restricted(connector.as_ref(), others)?;
+        figures.conditions.add(conditions);
+        let request = OpenRequest { plan, keys, batch_rows, context };
         let streams = if self.workers.most > 1 {
             open_parallel(connector, request, self.workers).await
         } else {
@@ -200,27 +215,56 @@ impl RemoteScanExec {
         Ok(streams)
     }
 
-    /// The smallest set of keys that arrived and pays, or none: then everything is read.
-    async fn chosen_keys(&self) -> Result<Option<Keys>> {
-        let mut chosen: Option<Keys> = None;
-        for binding in &self.bindings {
-            let Some(found) = binding.slot.wait().await else { continue };
-            if found.num_rows() > binding.limit {
-                continue;
-            }
+    /// The set of keys that arrived and is furthest below its break-even, with the position of its binding, or none: then
+    /// everything is read.
+    fn chosen_keys(&self, arrived: &[Arrived]) -> Result<Option<(Keys, usize)>> {
+        let mut chosen: Option<(Keys, usize)> = None;
+        let mut least = f64::INFINITY;
+        for (index, (binding, arrived)) in self.bindings.iter().zip(arrived).enumerate() {
+            let Some(found) = arrived.keys.as_ref().filter(|found| found.num_rows() <= binding.limit) else { continue };
             let types: Vec<_> = binding.columns.iter().map(|c| self.schema.field(*c).data_type().clone()).collect();
-            let Some(values) = binding.slot.project(&found, &binding.slot_columns, &types)? else { continue };
-            if chosen.as_ref().is_none_or(|best| values.num_rows() < best.values.num_rows()) {
-                chosen = Some(Keys { columns: binding.columns.clone(), values, nulls: binding.slot.wants_nulls() });
+            let Some(values) = binding.slot.project(found, &binding.slot_columns, &types)? else { continue };
+            let share = values.num_rows() as f64 / binding.limit.max(1) as f64;
+            if share < least {
+                least = share;
+                let columns = binding.columns.clone();
+                chosen = Some((Keys { columns, values, nulls: binding.slot.wants_nulls() }, index));
             }
         }
         Ok(chosen)
+    }
+
+    /// The plan with what other joins know of its rows as conditions, and their number.
+    fn restricted<'a>(
+        &self,
+        connector: &dyn Connector,
+        others: impl Iterator<Item = (&'a KeyBinding, &'a Arrived)>,
+    ) -> Result<(Arc<RemotePlan>, usize)> {
+        let mut plan = Arc::clone(&self.plan);
+        let mut conditions = 0;
+        for (binding, arrived) in others {
+            let (&[column], &[of_slot]) = (binding.columns.as_slice(), binding.slot_columns.as_slice()) else {
+                continue;
+            };
+            let Some(key) = self.key_column(column).filter(|_| !binding.slot.wants_nulls()) else { continue };
+            let data_type = self.schema.field(column).data_type();
+            let Some(condition) = Condition::of(binding, arrived, of_slot, data_type, key)? else { continue };
+            if condition.pays(self.transfer, &connector.capabilities().costs)
+                && connector.supports(&condition.over(column), &plan.root.columns()) != Support::Unsupported
+            {
+                let root = plan.root.clone().restricted(column, |below| condition.over(below));
+                plan = Arc::new(RemotePlan { root });
+                conditions += 1;
+            }
+        }
+        Ok((plan, conditions))
     }
 }
 
 /// Figures of one scan for EXPLAIN.
 struct Figures {
     keys: Count,
+    conditions: Count,
     connections: Count,
 }
 
@@ -349,6 +393,7 @@ impl ExecutionPlan for RemoteScanExec {
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let figures = Figures {
             keys: MetricBuilder::new(&self.metrics).counter("keys", partition),
+            conditions: MetricBuilder::new(&self.metrics).counter("conditions", partition),
             connections: MetricBuilder::new(&self.metrics).counter("connections", partition),
         };
         let first_row = MetricBuilder::new(&self.metrics).subset_time("time_to_first_row", partition);

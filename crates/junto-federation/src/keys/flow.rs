@@ -1,5 +1,6 @@
 //! The physical optimizer rule that connects finished join sides with remote scans.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -17,7 +18,7 @@ use super::MAX_KEYS;
 use super::route::{Positions, bind_scans, positions};
 use super::slot::KeySlot;
 use super::tap::KeyTapExec;
-use crate::execution::{KeyBinding, RemoteScanExec};
+use crate::execution::{KeyBinding, KeyColumn, RemoteScanExec};
 
 /// Makes keys flow. Must be the last physical optimizer rule: later ones could move a tap away from its join.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,7 +58,8 @@ fn connect(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn Execution
 
     let wanted = positions(&wanted, &join.right().schema());
     let mut bind = |scan: &RemoteScanExec, columns: &Positions| {
-        binding(scan, columns, &slot).map(|binding| scan.with_binding(binding))
+        let bindings = bindings(scan, columns, &slot);
+        (!bindings.is_empty()).then(|| scan.with_bindings(bindings))
     };
     let Some(right) = bind_scans(join.right(), &wanted, &mut bind)? else { return Ok(Transformed::no(plan)) };
     let left: Arc<dyn ExecutionPlan> = Arc::new(KeyTapExec::new(Arc::clone(join.left()), keys, slot));
@@ -78,12 +80,19 @@ fn may_reduce_right(join: JoinType) -> bool {
     }
 }
 
-/// Chooses one key column of the scan: an indexed one before others, then the one that allows more keys.
-fn binding(scan: &RemoteScanExec, columns: &Positions, slot: &Arc<KeySlot>) -> Option<KeyBinding> {
+/// The key columns of the scan: indexed ones before others, then those that allow more keys.
+fn bindings(scan: &RemoteScanExec, columns: &Positions, slot: &Arc<KeySlot>) -> Vec<KeyBinding> {
     let candidates = columns.iter().enumerate().filter_map(|(position, column)| {
         let column = (*column)?;
         Some((position, column, scan.key_column(column)?))
     });
-    let (position, column, key) = candidates.max_by_key(|(_, _, key)| (key.indexed, key.limit))?;
-    Some(KeyBinding { columns: vec![column], slot_columns: vec![position], limit: key.limit, slot: Arc::clone(slot) })
+    let mut candidates: Vec<_> = candidates.collect();
+    candidates.sort_by_key(|(_, _, key)| Reverse((key.indexed, key.limit)));
+    let binding = |(position, column, key): (usize, usize, &KeyColumn)| KeyBinding {
+        columns: vec![column],
+        slot_columns: vec![position],
+        limit: key.limit,
+        slot: Arc::clone(slot),
+    };
+    candidates.into_iter().map(binding).collect()
 }

@@ -16,6 +16,7 @@ mod slot;
 mod tap;
 
 pub use flow::KeyFlow;
+pub(crate) use slot::Arrived;
 pub use slot::KeySlot;
 pub use tap::KeyTapExec;
 

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::compute::{CastOptions, cast_with_options, is_not_null, lexsort_to_indices, take};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::{CastOptions, cast, cast_with_options, is_not_null, lexsort_to_indices, max, min, take};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::DataFusionError;
 use datafusion::error::Result;
@@ -23,9 +23,20 @@ pub struct KeySlot {
 
 enum State {
     /// Partitions still collecting, and what they found.
-    Collecting { partitions: usize, found: Found },
-    /// `None`: too many keys, or no memory for them.
-    Finished(Option<RecordBatch>),
+    Collecting {
+        partitions: usize,
+        found: Found,
+    },
+    Finished(Arrived),
+}
+
+/// What the finished side of a join says of its keys.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrived {
+    /// The distinct keys; none when there were too many, or no memory for them.
+    pub(crate) keys: Option<RecordBatch>,
+    /// Per key column, its least and greatest value, as an array of two; none for types without bounds.
+    bounds: Vec<Option<ArrayRef>>,
 }
 
 struct Found {
@@ -35,6 +46,18 @@ struct Found {
     keys: Option<hashbrown::HashSet<Box<[u8]>>>,
     bytes: usize,
     reservation: Option<MemoryReservation>,
+    /// Per key column.
+    bounds: Vec<Bounds>,
+}
+
+/// Least and greatest value of a key column.
+#[derive(Debug, Clone, Copy)]
+enum Bounds {
+    /// Of a type whose values are not numbered.
+    Unknown,
+    /// Nothing has been seen yet.
+    Empty,
+    Between(i64, i64),
 }
 
 /// Bytes a stored key costs beyond its own.
@@ -46,6 +69,7 @@ impl KeySlot {
         let fields = types.iter().map(|data_type| SortField::new(data_type.clone())).collect();
         let found = Found {
             converter: RowConverter::new(fields)?,
+            bounds: types.iter().map(Bounds::of).collect(),
             types,
             keys: Some(hashbrown::HashSet::new()),
             bytes: 0,
@@ -68,6 +92,9 @@ impl KeySlot {
     pub(crate) fn add(&self, columns: &[ArrayRef], reservation: impl FnOnce() -> MemoryReservation) -> Result<()> {
         let mut state = self.state.lock();
         let State::Collecting { found, .. } = &mut *state else { return Ok(()) };
+        for (bounds, column) in found.bounds.iter_mut().zip(columns) {
+            bounds.widen(column);
+        }
         let Some(keys) = &mut found.keys else { return Ok(()) };
         let rows = found.converter.convert_columns(columns)?;
         let before = found.bytes;
@@ -96,26 +123,27 @@ impl KeySlot {
             return;
         }
         let keys = found.keys.take().and_then(|keys| found.sorted(keys).ok());
-        *state = State::Finished(keys);
+        let bounds = found.bounds.iter().zip(&found.types).map(|(bounds, data_type)| bounds.values(data_type));
+        *state = State::Finished(Arrived { keys, bounds: bounds.collect() });
         drop(state);
         self.done.send_replace(true);
     }
 
-    /// Waits until all taps are at their end. `None` when there were too many keys to be useful.
-    pub(crate) async fn wait(&self) -> Option<RecordBatch> {
+    /// Waits until all taps are at their end.
+    pub(crate) async fn wait(&self) -> Arrived {
         let mut done = self.done.subscribe();
         // The sender lives in `self`, so the channel cannot close while this waits.
         let _ = done.wait_for(|done| *done).await;
         match &*self.state.lock() {
-            State::Finished(keys) => keys.clone(),
-            State::Collecting { .. } => None,
+            State::Finished(arrived) => arrived.clone(),
+            State::Collecting { .. } => Arrived { keys: None, bounds: Vec::new() },
         }
     }
 
     /// Number of keys, once they are known and not too many.
     pub fn found(&self) -> Option<usize> {
         match &*self.state.lock() {
-            State::Finished(keys) => keys.as_ref().map(RecordBatch::num_rows),
+            State::Finished(arrived) => arrived.keys.as_ref().map(RecordBatch::num_rows),
             State::Collecting { .. } => None,
         }
     }
@@ -136,6 +164,50 @@ impl KeySlot {
             arrays.push(array);
         }
         distinct(&arrays, types, keys.num_rows()).map(Some)
+    }
+}
+
+impl Arrived {
+    /// Least and greatest value of a key column in the type of the column they are asked of; NULL where that cannot hold
+    /// one, and then that end is open. None when nothing is known, or when there is no key at all.
+    pub(crate) fn bounds(&self, column: usize, to: &DataType) -> Result<Option<ArrayRef>> {
+        match self.bounds.get(column).and_then(Option::as_ref) {
+            Some(bounds) => converted(bounds, to),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Bounds {
+    fn of(data_type: &DataType) -> Self {
+        let numbered = data_type.is_integer() || matches!(data_type, DataType::Date32 | DataType::Timestamp(..));
+        if numbered { Bounds::Empty } else { Bounds::Unknown }
+    }
+
+    /// NULLs hold no key.
+    fn widen(&mut self, column: &ArrayRef) {
+        if matches!(self, Bounds::Unknown) || column.null_count() == column.len() {
+            return;
+        }
+        let options = CastOptions { safe: true, ..CastOptions::default() };
+        let numbers = cast_with_options(column, &DataType::Int64, &options).ok();
+        // A number beyond the range of `i64` becomes NULL: then nothing is known any more.
+        let numbers = numbers.filter(|numbers| numbers.null_count() == column.null_count());
+        let numbers = numbers.as_ref().map(AsArray::as_primitive::<Int64Type>);
+        *self = match (numbers.and_then(min), numbers.and_then(max), *self) {
+            (Some(least), Some(greatest), Bounds::Between(low, high)) => {
+                Bounds::Between(least.min(low), greatest.max(high))
+            }
+            (Some(least), Some(greatest), _) => Bounds::Between(least, greatest),
+            _ => Bounds::Unknown,
+        };
+    }
+
+    fn values(self, data_type: &DataType) -> Option<ArrayRef> {
+        match self {
+            Bounds::Between(least, greatest) => cast(&Int64Array::from(vec![least, greatest]), data_type).ok(),
+            Bounds::Unknown | Bounds::Empty => None,
+        }
     }
 }
 
@@ -205,8 +277,8 @@ impl fmt::Debug for KeySlot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{AsArray, Int32Array, Int64Array, StringViewArray};
-    use arrow::datatypes::{Int32Type, Int64Type};
+    use arrow::array::{Int32Array, StringViewArray, UInt64Array};
+    use arrow::datatypes::Int32Type;
     use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryPool};
 
     fn reservation(bytes: usize) -> MemoryReservation {
@@ -219,7 +291,7 @@ mod tests {
     }
 
     fn found(slot: &KeySlot) -> Option<RecordBatch> {
-        futures::executor::block_on(slot.wait())
+        futures::executor::block_on(slot.wait()).keys
     }
 
     #[test]
@@ -269,5 +341,25 @@ mod tests {
         assert_eq!(keys.num_rows(), 2, "a row with a NULL in any column holds no key");
         let first = slot.project(&keys, &[0], &[DataType::Int64]).expect("no cast").expect("exact");
         assert_eq!(first.column(0).as_primitive::<Int64Type>().values(), &[1]);
+    }
+    #[test]
+    fn bounds_outlive_too_many_keys() {
+        let slot = KeySlot::new(vec![DataType::Int64, DataType::UInt64], 1, 1, false).expect("sortable");
+        let huge: ArrayRef = Arc::new(UInt64Array::from(vec![Some(1), Some(u64::MAX), None]));
+        slot.add(&[integers(&[Some(9), None, Some(-4)]), huge], || reservation(1 << 20)).expect("same types");
+        slot.add(&[integers(&[Some(1 << 40)]), Arc::new(UInt64Array::from(vec![7]))], || reservation(1 << 20))
+            .expect("same types");
+        slot.finish_partition();
+        let arrived = futures::executor::block_on(slot.wait());
+        assert!(arrived.keys.is_none());
+        let wide = arrived.bounds(0, &DataType::Int64).expect("cast").expect("known");
+        assert_eq!(wide.as_primitive::<Int64Type>(), &Int64Array::from(vec![-4, 1 << 40]));
+        let narrow = arrived.bounds(0, &DataType::Int32).expect("cast").expect("known");
+        assert_eq!(
+            narrow.as_primitive::<Int32Type>(),
+            &Int32Array::from(vec![Some(-4), None]),
+            "the upper end is open"
+        );
+        assert!(arrived.bounds(1, &DataType::UInt64).expect("no cast").is_none(), "beyond what bounds can hold");
     }
 }

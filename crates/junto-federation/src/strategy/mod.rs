@@ -50,53 +50,71 @@ pub struct Refused {
     pub reason: String,
 }
 
+/// Estimated elapsed time, in microseconds, up to which a federated plan is taken without looking at other ways: planning
+/// them would cost about what they could save.
+const CHEAP: f64 = 10_000.0;
+
 /// Rewrites an optimized plan for the strategy that was asked for, or the cheapest.
 pub(crate) fn choose(plan: &LogicalPlan, asked: Strategy, absorber: Absorber) -> Result<Result<Chosen, Refused>> {
-    let mut possible: Vec<(Strategy, LogicalPlan)> = Vec::new();
+    let mut possible: Vec<Possible> = Vec::new();
     let mut alternatives = Vec::new();
+    let measured = |strategy, plan| Possible { strategy, time: absorber.cost(&plan).time(absorber.cores), plan };
     let wants = |strategy| asked == strategy || asked == Strategy::Auto;
     if wants(Strategy::Federated) {
-        possible.push((Strategy::Federated, absorber.rewrite(plan.clone())?));
+        possible.push(measured(Strategy::Federated, absorber.rewrite(plan.clone())?));
     }
+    let is_cheap = !absorber.whatever_it_costs && possible.iter().any(|federated| federated.time <= CHEAP);
     let forced = Absorber { push_down: true, whatever_it_costs: true, ..absorber };
     let mut consider = |strategy, rewritten: std::result::Result<LogicalPlan, String>| match rewritten {
-        Ok(plan) => possible.push((strategy, plan)),
+        Ok(plan) => possible.push(measured(strategy, plan)),
         Err(reason) => alternatives.push(Alternative { strategy, estimated_ms: None, refused: Some(reason) }),
     };
+    let wants = |strategy| asked == strategy || (asked == Strategy::Auto && absorber.push_down && !is_cheap);
     let sources = sources(plan);
-    if wants(Strategy::PushDown) && absorber.push_down {
+    if wants(Strategy::PushDown) {
         consider(
             Strategy::PushDown,
             match sources.as_slice() {
+                _ if !absorber.push_down => Err(SWITCHED_OFF.into()),
                 [] => Err("the statement reads no table".into()),
                 [_] => whole(forced.rewrite(plan.clone())?),
                 several => Err(format!("its tables are in different databases: {}", several.join(", "))),
             },
         );
     }
-    if wants(Strategy::Materialize) && absorber.push_down && (sources.len() > 1 || asked == Strategy::Materialize) {
+    if wants(Strategy::Materialize) && (sources.len() > 1 || asked == Strategy::Materialize) {
         consider(
             Strategy::Materialize,
             match materialize::rewrite(plan, forced)? {
+                _ if !absorber.push_down => Err(SWITCHED_OFF.into()),
                 Ok(plan) => whole(plan),
                 Err(reason) => Err(reason),
             },
         );
     }
-    for (strategy, plan) in &possible {
-        let estimated_ms = Some(absorber.cost(plan).time(absorber.cores) / 1000.0);
-        alternatives.push(Alternative { strategy: *strategy, estimated_ms, refused: None });
+    for Possible { strategy, time, .. } in &possible {
+        alternatives.push(Alternative { strategy: *strategy, estimated_ms: Some(time / 1000.0), refused: None });
     }
     // The first wins a tie.
-    let time = |plan: &LogicalPlan| absorber.cost(plan).time(absorber.cores);
-    let cheapest = possible.into_iter().reduce(|best, next| if time(&next.1) < time(&best.1) { next } else { best });
+    let cheapest = possible.into_iter().reduce(|best, next| if next.time < best.time { next } else { best });
     Ok(match cheapest {
-        Some((strategy, plan)) => Ok(Chosen { plan, strategy, alternatives }),
+        Some(Possible { strategy, plan, .. }) => Ok(Chosen { plan, strategy, alternatives }),
         None => {
             let reason = alternatives.pop().and_then(|alternative| alternative.refused);
-            Err(Refused { strategy: asked, reason: reason.unwrap_or_else(|| "it is switched off".into()) })
+            Err(Refused { strategy: asked, reason: reason.unwrap_or_else(|| SWITCHED_OFF.into()) })
         }
     })
+}
+
+/// Why nothing runs on a source when pushing down is off.
+const SWITCHED_OFF: &str = "it is switched off";
+
+/// A plan that could run.
+struct Possible {
+    strategy: Strategy,
+    plan: LogicalPlan,
+    /// Estimated elapsed time in microseconds.
+    time: f64,
 }
 
 /// Aliases of the connections whose tables a plan reads, those of one database once.

@@ -1,0 +1,49 @@
+//! What reaches a source when the other sides of its joins are in other databases.
+
+use junto_testkit::{postgres, require};
+
+use crate::harness::Place;
+
+const DIMENSIONS: &str = "
+    CREATE TABLE days (id INTEGER PRIMARY KEY, year INTEGER);
+    WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999) INSERT INTO days SELECT i, i / 100 FROM n;
+    CREATE TABLE items (id INTEGER PRIMARY KEY, kind INTEGER);
+    WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 39999)
+        INSERT INTO items SELECT i, i / 4000 FROM n;";
+
+const FACTS: &str =
+    "create table sales as select n as id, (n * 7) % 1000 as day, (n * 11) % 40000 as item, n % 90 as amount
+    from generate_series(1, 60000) n; analyze sales";
+
+/// The node of an analyzed plan that reads a connection.
+fn read_of<'p>(node: &'p serde_json::Value, connection: &str) -> Option<&'p serde_json::Value> {
+    if node["connection"] == connection {
+        return Some(node);
+    }
+    node["children"].as_array()?.iter().find_map(|child| read_of(child, connection))
+}
+
+#[test]
+fn several_joins_restrict_one_read() {
+    let server = require!(postgres::shared());
+    server.create_database("cli_star");
+    server.execute("cli_star", FACTS);
+    let place = Place::with(DIMENSIONS);
+    let pg = format!("pg={}", server.url("cli_star"));
+    let analyzed = |sql: &str| {
+        let outcome = place.junto(&["explain", "-c", "shop=sqlite:shop.db", "-c", &pg, "--json", "--analyze", sql]);
+        serde_json::from_str::<serde_json::Value>(&outcome.stdout).unwrap_or_else(|_| panic!("{}", outcome.stderr))
+    };
+    // A hundred days are listed, four thousand items have bounds.
+    let sql = "SELECT count(*) AS n, sum(s.amount) AS total FROM @pg.sales s JOIN @shop.days d ON d.id = s.day \
+               JOIN @shop.items i ON i.id = s.item WHERE d.year = 3 AND i.kind = 7";
+    let plan = analyzed(sql);
+    let read = read_of(&plan["root"], "pg").expect("PostgreSQL is read");
+    let expected = "select count(*), sum(amount) from sales where day / 100 = 3 and item / 4000 = 7";
+    let row: Vec<String> = server.query("cli_star", expected).remove(0).into_iter().flatten().collect();
+    assert_eq!(read["actual_keys"], 100, "{plan}");
+    assert_eq!(read["actual_conditions"], 1, "{plan}");
+    assert_eq!(read["actual_rows"].to_string(), row[0], "{plan}");
+    let answer = place.query(&["-c", &pg], sql).rows();
+    assert_eq!(answer, format!("n,total\n{}\n", row.join(",")));
+}
