@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_schema::DataType;
-use junto_connector::{Result, TableKind};
+use junto_connector::{IndexInfo, Result, TableKind};
 use junto_types::TableName;
 use parking_lot::Mutex;
 
@@ -24,8 +24,19 @@ pub(crate) struct KnownTable {
     pub(crate) rows: u64,
     /// One InnoDB table, whose snapshots hold and whose changes the server dates.
     pub(crate) is_plain_innodb: bool,
-    /// First column of the primary key, in which order the table is stored, when it is a whole number.
-    pub(crate) key: Option<String>,
+    /// The first column of each index, by the index's name, when ranges of it can be told apart by numbers.
+    pub(crate) orders: HashMap<String, LeadingColumn>,
+}
+
+/// The index in whose order a table is stored.
+pub(crate) const PRIMARY: &str = "PRIMARY";
+
+/// The first column of an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LeadingColumn {
+    pub(crate) name: String,
+    pub(crate) is_date: bool,
+    pub(crate) is_nullable: bool,
 }
 
 /// Tables seen not long ago.
@@ -62,18 +73,22 @@ impl KnownTables {
 impl KnownTable {
     fn new(described: &Described) -> Self {
         let info = &described.info;
-        let first = info.primary_key.first();
-        let column = first.and_then(|name| info.columns.iter().find(|column| column.name == *name));
-        let is_whole = |source_type: &str, data_type: &DataType| {
-            let name = source_type.split(['(', ' ']).next().unwrap_or_default();
-            data_type.is_integer() && matches!(name, "tinyint" | "smallint" | "mediumint" | "int" | "bigint")
+        let leading = |index: &IndexInfo| {
+            let first = index.columns.first()?;
+            let column = info.columns.iter().find(|column| column.name == *first)?;
+            let is_date = column.source_type == "date";
+            let found = LeadingColumn { name: first.clone(), is_date, is_nullable: column.nullable };
+            (is_date || is_whole(&column.source_type, &column.data_type)).then(|| (index.name.clone(), found))
         };
         Self {
             rows: info.row_estimate.unwrap_or_default(),
             is_plain_innodb: info.kind == TableKind::Table && described.engine.eq_ignore_ascii_case("InnoDB"),
-            key: column
-                .filter(|column| is_whole(&column.source_type, &column.data_type))
-                .map(|column| column.name.clone()),
+            orders: info.indexes.iter().filter_map(leading).collect(),
         }
     }
+}
+
+fn is_whole(source_type: &str, data_type: &DataType) -> bool {
+    let name = source_type.split(['(', ' ']).next().unwrap_or_default();
+    data_type.is_integer() && matches!(name, "tinyint" | "smallint" | "mediumint" | "int" | "bigint")
 }

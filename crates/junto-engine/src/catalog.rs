@@ -11,6 +11,8 @@ use parking_lot::Mutex;
 
 /// How long a table is trusted without asking. A scan that meets another structure asks again at once.
 const FRESH: Duration = Duration::from_mins(1);
+/// How old statistics may be that a statement plans with while newer ones are fetched in the background.
+const USABLE: Duration = Duration::from_hours(1);
 
 type Key = (Alias, Option<String>, String);
 
@@ -20,6 +22,7 @@ pub(crate) struct CachedTable {
     pub(crate) info: Arc<TableInfo>,
     pub(crate) statistics: Arc<TableStatistics>,
     read_at: Instant,
+    measured_at: Instant,
 }
 
 /// Tables by the names statements used.
@@ -31,17 +34,19 @@ pub(crate) struct CatalogCache {
 }
 
 impl CatalogCache {
-    /// The table a statement means by `schema` and `table`.
+    /// The table a statement means by `schema` and `table`. Its structure is at most [`FRESH`] old; statistics may be
+    /// older, for they only decide how a statement runs.
     pub(crate) async fn table(
-        &self,
+        self: &Arc<Self>,
         alias: &Alias,
         connector: &Arc<dyn Connector>,
         schema: Option<&str>,
         table: &str,
     ) -> Result<CachedTable> {
         let key = (alias.clone(), schema.map(str::to_owned), table.to_owned());
-        if let Some(cached) = self.tables.lock().get(&key).filter(|cached| cached.read_at.elapsed() < FRESH) {
-            return Ok(cached.clone());
+        let known = self.tables.lock().get(&key).cloned();
+        if let Some(fresh) = known.as_ref().filter(|known| known.read_at.elapsed() < FRESH) {
+            return Ok(fresh.clone());
         }
         let mut info = connector.table(schema, table).await?;
         for column in &mut info.columns {
@@ -51,17 +56,26 @@ impl CatalogCache {
                 column.data_type = wide.clone();
             }
         }
-        // A source that refuses statistics still answers; the plan may be slower.
-        let statistics = match connector.statistics(&info.name).await {
-            Ok(statistics) => statistics,
-            Err(error) => {
-                tracing::debug!(connection = %alias, table = %info.name, %error, "no statistics");
-                TableStatistics::rows_only(info.row_estimate)
-            }
+        let usable = known.filter(|known| known.measured_at.elapsed() < USABLE && is_alike(&known.info, &info));
+        let cached = if let Some(known) = usable {
+            tokio::spawn(Arc::clone(self).measure_again(key.clone(), Arc::clone(connector), Arc::clone(&known.info)));
+            CachedTable { read_at: Instant::now(), ..known }
+        } else {
+            let statistics = Arc::new(measured(alias, connector, &info).await);
+            let now = Instant::now();
+            CachedTable { info: Arc::new(info), statistics, read_at: now, measured_at: now }
         };
-        let cached = CachedTable { info: Arc::new(info), statistics: Arc::new(statistics), read_at: Instant::now() };
         self.tables.lock().insert(key, cached.clone());
         Ok(cached)
+    }
+
+    /// Replaces the statistics of a table, unless it was forgotten or has another structure by then.
+    async fn measure_again(self: Arc<Self>, key: Key, connector: Arc<dyn Connector>, info: Arc<TableInfo>) {
+        let statistics = measured(&key.0, &connector, &info).await;
+        if let Some(known) = self.tables.lock().get_mut(&key).filter(|known| known.info == info) {
+            known.statistics = Arc::new(statistics);
+            known.measured_at = Instant::now();
+        }
     }
 
     /// Plans columns of this name with a wider type from now on, on this connection.
@@ -73,5 +87,26 @@ impl CatalogCache {
     /// Forgets all tables of a connection.
     pub(crate) fn forget(&self, alias: &Alias) {
         self.tables.lock().retain(|(known, _, _), _| known != alias);
+    }
+}
+
+/// Whether two readings are of one structure, with rows of about one number.
+fn is_alike(known: &TableInfo, now: &TableInfo) -> bool {
+    let doubled = |a: u64, b: u64| a > b.saturating_mul(2);
+    let rows = match (known.row_estimate, now.row_estimate) {
+        (Some(a), Some(b)) => !doubled(a, b) && !doubled(b, a),
+        (a, b) => a == b,
+    };
+    rows && *known == TableInfo { row_estimate: known.row_estimate, ..now.clone() }
+}
+
+/// What a source knows of a table. One that refuses statistics still answers; the plan may be slower.
+async fn measured(alias: &Alias, connector: &Arc<dyn Connector>, info: &TableInfo) -> TableStatistics {
+    match connector.statistics(&info.name).await {
+        Ok(statistics) => statistics,
+        Err(error) => {
+            tracing::debug!(connection = %alias, table = %info.name, %error, "no statistics");
+            TableStatistics::rows_only(info.row_estimate)
+        }
     }
 }

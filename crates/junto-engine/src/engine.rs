@@ -28,7 +28,7 @@ pub struct Engine {
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) connections: Connections,
-    pub(crate) catalog: CatalogCache,
+    pub(crate) catalog: Arc<CatalogCache>,
     pub(crate) session: SessionState,
 }
 
@@ -54,7 +54,7 @@ impl Engine {
     pub fn new(registry: Registry, settings: Settings) -> Self {
         let session = language::base_session(&settings).expect("the functions of the language have distinct names");
         let connections = Connections::new(registry);
-        Self { shared: Arc::new(Shared { settings, connections, catalog: CatalogCache::default(), session }) }
+        Self { shared: Arc::new(Shared { settings, connections, catalog: Arc::default(), session }) }
     }
 
     /// Adds a connection; it connects when a statement first needs it.

@@ -40,13 +40,11 @@ pub(crate) fn rows(plan: &LogicalPlan) -> f64 {
         }
         LogicalPlan::Join(join) => {
             let (left, right) = (rows(&join.left), rows(&join.right));
-            let matching = join.on.iter().fold(left * right, |all, (l, r)| {
-                match (unique_rows(l, &join.left), unique_rows(r, &join.right)) {
-                    (Some(l), Some(r)) => all / l.max(r),
-                    (Some(rows), None) | (None, Some(rows)) => all / rows,
-                    (None, None) => all / distinct_of(l, &join.left).max(distinct_of(r, &join.right)),
-                }
-            });
+            let sides = |(l, r)| {
+                (Side { expr: l, plan: &join.left, rows: left }, Side { expr: r, plan: &join.right, rows: right })
+            };
+            let on: Vec<_> = join.on.iter().map(|(l, r)| sides((l, r))).collect();
+            let matching = left * right * equalities_share(&on);
             match join.join_type {
                 JoinType::Inner => matching,
                 JoinType::Left => matching.max(left),
@@ -60,7 +58,9 @@ pub(crate) fn rows(plan: &LogicalPlan) -> f64 {
         LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => 1.0,
         LogicalPlan::Aggregate(aggregate) => {
             let input = rows(&aggregate.input);
-            let groups: f64 = aggregate.group_expr.iter().map(|e| distinct_of(e, &aggregate.input)).product();
+            let groups =
+                aggregate.group_expr.iter().map(|expr| Side { expr, plan: &aggregate.input, rows: input }.distinct());
+            let groups: f64 = groups.product();
             groups.min(input)
         }
         LogicalPlan::Limit(limit) => match limit.get_fetch_type() {
@@ -102,12 +102,70 @@ fn is_over_aggregate(predicate: &Expr, input: &LogicalPlan) -> bool {
     predicate.column_refs().into_iter().any(computed)
 }
 
-/// Estimated distinct values of an expression over `plan`, at least one.
-pub(crate) fn distinct_of(expr: &Expr, plan: &LogicalPlan) -> f64 {
-    match column_position(expr, plan.schema()) {
-        Some(position) => distinct(plan, position),
-        None => (rows(plan) * GROUPS).max(1.0),
+/// An expression over a plan that delivers about `rows` rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Side<'a> {
+    pub(crate) expr: &'a Expr,
+    pub(crate) plan: &'a LogicalPlan,
+    pub(crate) rows: f64,
+}
+
+impl Side<'_> {
+    /// Estimated distinct values, at least one.
+    pub(crate) fn distinct(&self) -> f64 {
+        self.known_distinct().unwrap_or((self.rows * GROUPS).max(1.0))
     }
+
+    fn known_distinct(&self) -> Option<f64> {
+        let distinct = column_statistics(&self.origin()?).distinct?;
+        Some((distinct as f64).clamp(1.0, self.rows.max(1.0)))
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        let (table, column) = origin(self.plan, column_position(self.expr, self.plan.schema())?)?;
+        Some(Origin { table, column })
+    }
+
+    /// Rows of the table that the values come from.
+    fn table_rows(&self) -> f64 {
+        self.origin().and_then(|origin| origin.table.rows()).map_or(self.rows, |rows| rows as f64).max(1.0)
+    }
+}
+
+/// Share of the pairs of rows of two plans that equalities keep together.
+///
+/// A key that is unique in its table is taken to have a row for every value of the other side, whatever the statistics of
+/// that say. Other columns that are compared together depend on each other: each further one counts for half as much.
+pub(crate) fn equalities_share(on: &[(Side<'_>, Side<'_>)]) -> f64 {
+    let (left, right): (Vec<_>, Vec<_>) = on.iter().copied().unzip();
+    match (unique_rows(&left), unique_rows(&right)) {
+        (Some(left), Some(right)) => return 1.0 / left.max(right),
+        (Some(rows), None) | (None, Some(rows)) => return 1.0 / rows,
+        (None, None) => {}
+    }
+    let mut shares: Vec<f64> = on.iter().map(|(left, right)| equality_share(left, right)).collect();
+    shares.sort_by(f64::total_cmp);
+    shares.into_iter().zip(0..).map(|(share, place)| share.powf(0.5_f64.powi(place))).product()
+}
+
+/// What is known is not outweighed by a guess; where nothing is, the smaller table is taken to have each value once.
+fn equality_share(left: &Side<'_>, right: &Side<'_>) -> f64 {
+    match (left.known_distinct(), right.known_distinct()) {
+        (Some(left), Some(right)) => 1.0 / left.max(right),
+        (Some(known), None) | (None, Some(known)) => 1.0 / known,
+        (None, None) => 1.0 / left.table_rows().min(right.table_rows()),
+    }
+}
+
+/// Rows of a table of which the expressions together are a unique key, if they are one.
+fn unique_rows(sides: &[Side<'_>]) -> Option<f64> {
+    let origins: Vec<Origin> = sides.iter().filter_map(Side::origin).collect();
+    let rows = origins.iter().filter_map(|Origin { table, .. }| {
+        let of_table = origins.iter().filter(|other| Arc::ptr_eq(&other.table, table));
+        let names: Vec<&str> = of_table.map(Origin::name).collect();
+        table.info.is_unique_on(&names).then(|| table.rows().map_or(UNKNOWN_ROWS, |rows| rows as f64).max(1.0))
+    });
+    rows.reduce(f64::max)
 }
 
 /// The column an expression is, looking through aliases and casts.
@@ -118,20 +176,6 @@ pub(crate) fn column_position(expr: &Expr, schema: &DFSchema) -> Option<usize> {
         Expr::Cast(cast) => column_position(&cast.expr, schema),
         _ => None,
     }
-}
-
-fn distinct(plan: &LogicalPlan, position: usize) -> f64 {
-    let total = rows(plan);
-    let of = origin(plan, position).map(|(table, column)| Origin { table, column });
-    let estimate = of.and_then(|of| column_statistics(&of).distinct).map(|distinct| distinct as f64);
-    estimate.unwrap_or(total * GROUPS).clamp(1.0, total.max(1.0))
-}
-
-/// Rows of the table in which an expression over `plan` is a unique key, if it is one.
-pub(crate) fn unique_rows(expr: &Expr, plan: &LogicalPlan) -> Option<f64> {
-    let (table, column) = origin(plan, column_position(expr, plan.schema())?)?;
-    let is_unique = table.info.is_unique_on(&[&table.info.columns.get(column)?.name]);
-    is_unique.then(|| table.rows().map_or(UNKNOWN_ROWS, |rows| rows as f64).max(1.0))
 }
 
 /// The table column that the column at `position` of `plan` is, unchanged.

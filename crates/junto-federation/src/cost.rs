@@ -79,6 +79,11 @@ impl Cost {
         Self { cpu: self.cpu + next.cpu, chain: self.chain + next.chain }
     }
 
+    /// With one of its parts replaced by another.
+    pub(crate) fn with(self, old: Cost, new: Cost) -> Self {
+        Self { cpu: self.cpu - old.cpu + new.cpu, chain: self.chain - old.chain + new.chain }
+    }
+
     /// Estimated elapsed time.
     pub(crate) fn time(self, cores: f64) -> f64 {
         self.chain.max(self.cpu / cores)

@@ -6,6 +6,7 @@
 //! semi-join with a side that is unique on its key is an inner join and takes part. Outer joins and other semi-joins stay
 //! where they are; what is below them is ordered by itself.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use datafusion::logical_expr::{
 };
 
 use crate::absorb::{Absorber, remote_join};
-use crate::cardinality::{KeyReach, column_position, distinct_of, key_reach, rows, unique_rows};
+use crate::cardinality::{KeyReach, Side, column_position, equalities_share, key_reach, rows};
 use crate::cost::{self, Cost};
 use crate::node::RemoteNode;
 use crate::statistics::{EQUALITY, RANGE};
@@ -154,32 +155,36 @@ impl Graph {
         remote_join(left, right, &join, rows).ok()
     }
 
-    /// Finds out which relations each predicate mentions and how much it keeps.
+    /// Finds out which relations each predicate mentions and how much it keeps. Equalities between the same two relations
+    /// are weighed together.
     fn measure(&mut self) {
-        for index in 0..self.predicates.len() {
-            let expr = self.predicates[index].expr.clone();
-            let mask = self.mask_of(&expr);
-            let share = match sides(&expr) {
-                Some((left, right)) => self.equality_share(left, right),
-                None => RANGE,
-            };
-            self.predicates[index].mask = mask;
-            self.predicates[index].share = share;
+        let base: Vec<f64> = self.relations.iter().map(rows).collect();
+        let masks: Vec<u64> = self.predicates.iter().map(|predicate| self.mask_of(&predicate.expr)).collect();
+        let equalities: Vec<Option<(Side<'_>, Side<'_>)>> =
+            self.predicates.iter().map(|predicate| self.equality(&predicate.expr, &base)).collect();
+        let share = |index: usize| {
+            if equalities[index].is_none() {
+                return if sides(&self.predicates[index].expr).is_some() { EQUALITY } else { RANGE };
+            }
+            let together = (0..masks.len()).filter(|other| masks[*other] == masks[index]);
+            let together: Vec<_> = together.filter_map(|other| equalities[other]).collect();
+            equalities_share(&together).powf(1.0 / together.len() as f64)
+        };
+        let shares: Vec<f64> = (0..masks.len()).map(share).collect();
+        for (predicate, (mask, share)) in self.predicates.iter_mut().zip(masks.into_iter().zip(shares)) {
+            (predicate.mask, predicate.share) = (mask, share);
         }
     }
 
-    /// Share of the pairs of rows that an equality keeps. A key that is unique in its table is taken to have a row for
-    /// every value of the other side, whatever the statistics of that say.
-    fn equality_share(&self, left: &Expr, right: &Expr) -> f64 {
-        let distinct = |side: &Expr| self.owner(side).map(|owner| distinct_of(side, &self.relations[owner]));
-        let key_rows = |side: &Expr| self.owner(side).and_then(|owner| unique_rows(side, &self.relations[owner]));
-        match (key_rows(left), key_rows(right)) {
-            (Some(rows), None) | (None, Some(rows)) => 1.0 / rows,
-            (Some(left), Some(right)) => 1.0 / left.max(right),
-            (None, None) => match (distinct(left), distinct(right)) {
-                (Some(left), Some(right)) => 1.0 / left.max(right),
-                _ => EQUALITY,
-            },
+    /// The sides of an equality between two relations, that of the first relation first.
+    fn equality<'g>(&'g self, expr: &'g Expr, base: &[f64]) -> Option<(Side<'g>, Side<'g>)> {
+        let (a, b) = sides(expr)?;
+        let (of_a, of_b) = (self.owner(a)?, self.owner(b)?);
+        let side = |expr, owner: usize| Side { expr, plan: &self.relations[owner], rows: base[owner] };
+        match of_a.cmp(&of_b) {
+            Ordering::Less => Some((side(a, of_a), side(b, of_b))),
+            Ordering::Greater => Some((side(b, of_b), side(a, of_a))),
+            Ordering::Equal => None,
         }
     }
 
@@ -232,7 +237,9 @@ impl Graph {
                 continue;
             }
             let mut chosen = there;
-            for connected in [true, false] {
+            // Products of unconnected relations only where there is no other way.
+            let ways: &[bool] = if self.needs_product(set) { &[true, false] } else { &[true] };
+            for &connected in ways {
                 let mut left = (set - 1) & set;
                 while left != 0 {
                     let right = set & !left;
@@ -246,7 +253,6 @@ impl Graph {
                     }
                     left = (left - 1) & set;
                 }
-                // Products of unconnected relations only where there is no other way.
                 if chosen.is_some() {
                     break;
                 }
@@ -295,6 +301,13 @@ impl Graph {
         self.candidate(tree, Cost::default(), 0.0)
     }
 
+    /// Whether a set of relations may have to be a product: nothing connects it with the others, or a predicate over
+    /// three relations does.
+    fn needs_product(&self, set: u64) -> bool {
+        self.predicates.iter().all(|p| p.mask & set == 0 || p.mask & !set == 0)
+            || self.predicates.iter().any(|p| p.mask.count_ones() > 2)
+    }
+
     fn connects(&self, left: u64, right: u64) -> bool {
         let both = left | right;
         self.predicates.iter().any(|p| p.mask & !both == 0 && p.mask & left != 0 && p.mask & right != 0)
@@ -338,7 +351,10 @@ impl Graph {
             }
             let KeyReach { node, key, limit } = key_reach(inner, plan, self.absorber.cores)?;
             let keys = match self.owner(outer) {
-                Some(owner) => distinct_of(outer, &self.relations[owner]).min(build.rows),
+                Some(owner) => {
+                    let plan = &self.relations[owner];
+                    Side { expr: outer, plan, rows: rows(plan) }.distinct().min(build.rows)
+                }
                 None => build.rows,
             };
             if keys > limit {

@@ -33,6 +33,10 @@ fn what_one_database_cannot_run_is_refused_with_the_reason() {
     let said = place.query(&["--strategy", "push_down"], window).refused(1);
     assert!(said.contains("strategy `push_down` is not possible: window"), "{said}");
     assert!(said.contains("hint: use `auto` or `federated`"), "{said}");
+    let literal = "SELECT DISTINCT 'a' AS letter, user_id FROM @shop.orders WHERE id < 3";
+    let said = place.query(&["--strategy", "push_down"], literal).refused(1);
+    assert!(said.contains("strategy `push_down` is not possible"), "{said}");
+    assert_eq!(place.query(&[], literal).rows(), "letter,user_id\na,1\n");
     std::fs::create_dir(place.path().join("files")).expect("a folder");
     place.write("files/users.csv", "id,name\n1,Ada\n");
     let both = "SELECT u.name FROM @shop.orders o JOIN @files.users u ON u.id = o.user_id";

@@ -1,6 +1,6 @@
 //! Whether a read is shared by several connections, and what each of them reads.
 //!
-//! A plan over a large table is read by ranges of the table's primary key, keys by their lists. Both only in snapshots
+//! A plan over a large table is read by ranges of an index, mostly the table's primary key, keys by their lists. Both only in snapshots
 //! that show one state, see [`super::state`].
 
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use futures::future::{join, join_all};
 use junto_connector::plan::{Relation, RemotePlan};
 use junto_connector::{OpenRequest, StatementContext, Workers};
 use junto_connector_sql::parts::{first_table, ranges};
-use junto_connector_sql::{Dialect, FIRST_TABLE, tagged};
+use junto_connector_sql::{Dialect, FIRST_TABLE, datetime, tagged};
 use junto_types::TableName;
 
-use super::access::{StoredOrder, stored_order};
+use super::access::{EndToEnd, end_to_end};
 use super::queries::{Piece, lists, pieces};
 use super::remote_text;
 use super::state::ChangeTimes;
 use crate::dialect::MySqlDialect;
-use crate::known::{KnownTable, KnownTables};
+use crate::known::{KnownTable, KnownTables, LeadingColumn, PRIMARY};
 use crate::pool::{Lease, Pool, TextRows};
 use crate::wire::Failure;
 
@@ -44,8 +44,8 @@ pub(super) struct Sharing {
 enum By {
     /// Lists of keys.
     Lists,
-    /// Ranges of this column, the first of the primary key of the plan's first table.
-    Ranges { table: TableName, column: String, rows: u64 },
+    /// Ranges of an index of the plan's first table.
+    Ranges { table: TableName, known: KnownTable },
 }
 
 /// Connections that see one state, and what they are to read together.
@@ -142,27 +142,32 @@ impl Sharing {
         request: &OpenRequest,
         context: &StatementContext,
     ) -> Result<Vec<Piece>, Failure> {
-        let (table, column, rows) = match &self.by {
+        let (table, known) = match &self.by {
             By::Lists => return Ok(pieces(request.keys.as_ref())),
-            By::Ranges { table, column, rows } => (table, column, *rows),
+            By::Ranges { table, known } => (table, known),
         };
         let sql = remote_text(&request.plan, None, pool.settings().types.zero_dates)?;
         let read = match lease.ask(context, &tagged(&context.statement, &format!("EXPLAIN {sql}"))).await {
-            Ok(explained) => {
-                stored_order(&explained, delivers_rows(&request.plan)).filter(|read| read.rows >= FEW_ROWS)
-            }
+            Ok(explained) => end_to_end(&explained, delivers_rows(&request.plan)).filter(|read| read.rows >= FEW_ROWS),
             // Whoever may read a view may not always have it explained.
-            Err(Failure::Server(_)) => Some(StoredOrder { rows, rows_of_others: 0 }),
+            Err(Failure::Server(_)) => Some(EndToEnd { index: PRIMARY.into(), rows: known.rows, rows_of_others: 0 }),
             Err(failure) => return Err(failure),
         };
-        let Some(count) = read.and_then(|read| part_count(self.most as u64, rows, read)) else {
+        let Some((count, read)) = read.and_then(|read| Some((part_count(self.most as u64, known.rows, &read)?, read)))
+        else {
+            return Ok(Vec::new());
+        };
+        let Some(leading) = known.orders.get(&read.index) else {
+            let key = if read.index == PRIMARY { "primary key" } else { read.index.as_str() };
+            let note = format!("{table} has no {key} that begins with a whole number or a date: one connection");
+            request.context.metrics.note(note);
             return Ok(Vec::new());
         };
         let dialect = MySqlDialect::plain();
-        let column = dialect.quote(column);
+        let column = dialect.quote(&leading.name);
         let bounds = format!("SELECT MIN({column}), MAX({column}) FROM {}", dialect.table(table));
         let bounds = lease.ask(context, &tagged(&context.statement, &bounds)).await?;
-        Ok(parts(&column, &bounds, count))
+        Ok(parts(&column, leading, &bounds, count))
     }
 }
 
@@ -174,12 +179,7 @@ impl By {
         if table.rows < FEW_ROWS {
             return None;
         }
-        let Some(column) = table.key.clone() else {
-            let note = format!("{name} has no primary key that begins with a whole number: one connection");
-            request.context.metrics.note(note);
-            return None;
-        };
-        Some(By::Ranges { table: name.clone(), column, rows: table.rows })
+        Some(By::Ranges { table: name.clone(), known: table.clone() })
     }
 }
 
@@ -195,7 +195,7 @@ fn alone(lease: Lease, request: &OpenRequest) -> Shared {
 
 /// How many parts: more where the plan reads only some of the ranges, less where each part reads other tables too. None
 /// when those would be most of the work.
-fn part_count(connections: u64, rows: u64, read: StoredOrder) -> Option<u64> {
+fn part_count(connections: u64, rows: u64, read: &EndToEnd) -> Option<u64> {
     let spread = rows.div_ceil(read.rows.max(1));
     let most = (rows / ROWS_PER_PART).clamp(connections, MAX_PARTS.max(connections));
     let affordable = (read.rows / 2).checked_div(read.rows_of_others).unwrap_or(u64::MAX);
@@ -203,14 +203,26 @@ fn part_count(connections: u64, rows: u64, read: StoredOrder) -> Option<u64> {
     (count >= connections).then_some(count)
 }
 
-/// Conditions on the first table that share it out by a column; none when its values are no numbers of 64 bits.
-fn parts(column: &str, bounds: &TextRows, count: u64) -> Vec<Piece> {
-    let bound = |at: usize| bounds.rows.first()?.get(at)?.as_ref()?.parse::<i64>().ok();
+/// Conditions on the first table that share it out by a column; none when its ends are no numbers of 64 bits or no dates.
+/// Rows without a value are in the first part.
+fn parts(column: &str, leading: &LeadingColumn, bounds: &TextRows, count: u64) -> Vec<Piece> {
+    let number = |text: &str| {
+        if leading.is_date { datetime::parse_date(text).map(i64::from) } else { text.parse::<i64>().ok() }
+    };
+    let bound = |at: usize| number(bounds.rows.first()?.get(at)?.as_ref()?);
     let (Some(low), Some(high)) = (bound(0), bound(1)) else { return Vec::new() };
-    let condition = |range: (Option<i64>, Option<i64>)| {
-        let from = range.0.map(|from| format!("{FIRST_TABLE}.{column} >= {from}"));
-        let to = range.1.map(|to| format!("{FIRST_TABLE}.{column} < {to}"));
-        from.into_iter().chain(to).collect::<Vec<_>>().join(" AND ")
+    let value = |number: i64| match i32::try_from(number) {
+        Ok(days) if leading.is_date => format!("DATE '{}'", datetime::date_to_text(days)),
+        _ => number.to_string(),
+    };
+    let column = format!("{FIRST_TABLE}.{column}");
+    let condition = |range: (Option<i64>, Option<i64>)| match range {
+        (None, Some(to)) if leading.is_nullable => format!("({column} < {} OR {column} IS NULL)", value(to)),
+        (from, to) => {
+            let from = from.map(|from| format!("{column} >= {}", value(from)));
+            let to = to.map(|to| format!("{column} < {}", value(to)));
+            from.into_iter().chain(to).collect::<Vec<_>>().join(" AND ")
+        }
     };
     ranges(low, high, count as usize).into_iter().map(|range| Piece::Part(condition(range))).collect()
 }
@@ -221,7 +233,9 @@ mod tests {
 
     #[test]
     fn parts_are_as_many_as_pay() {
-        let count = |rows, read, rows_of_others| part_count(2, rows, StoredOrder { rows: read, rows_of_others });
+        let count = |rows, read, rows_of_others| {
+            part_count(2, rows, &EndToEnd { index: PRIMARY.into(), rows: read, rows_of_others })
+        };
         assert_eq!(count(6_000_000, 6_000_000, 0), Some(16));
         assert_eq!(count(60_000, 60_000, 0), Some(12), "not too small");
         assert_eq!(count(6_000_000, 1_500_000, 0), Some(64), "three of four ranges hold nothing");
@@ -235,11 +249,16 @@ mod tests {
             columns: Vec::new(),
             rows: vec![vec![Some(low.to_owned()), Some(high.to_owned())]],
         };
-        let conditions = |bounds| -> Vec<String> {
+        let conditions = |is_date, is_nullable, low, high| -> Vec<String> {
             let text = |piece| if let Piece::Part(condition) = piece { condition } else { String::new() };
-            parts("\"id\"", &bounds, 2).into_iter().map(text).collect()
+            let leading = LeadingColumn { name: "id".into(), is_date, is_nullable };
+            parts("id", &leading, &bounds(low, high), 2).into_iter().map(text).collect()
         };
-        assert_eq!(conditions(bounds("-10", "9")), ["t0.\"id\" < 0", "t0.\"id\" >= 0"]);
-        assert!(conditions(bounds("0", "18446744073709551615")).is_empty(), "beyond 64 bits with a sign");
+        assert_eq!(conditions(false, false, "-10", "9"), ["t0.id < 0", "t0.id >= 0"]);
+        assert_eq!(conditions(false, true, "-10", "9"), ["(t0.id < 0 OR t0.id IS NULL)", "t0.id >= 0"]);
+        assert!(conditions(false, false, "0", "18446744073709551615").is_empty(), "beyond 64 bits with a sign");
+        let days = conditions(true, false, "2024-02-28", "2024-03-02");
+        assert_eq!(days, ["t0.id < DATE '2024-03-01'", "t0.id >= DATE '2024-03-01'"]);
+        assert!(conditions(true, false, "0000-00-00", "2024-03-02").is_empty(), "not a day");
     }
 }

@@ -310,6 +310,13 @@ pub(super) fn distinct(node: &RemoteNode) -> Result<RemoteNode, Refusal> {
 
 /// The node when the source declares everything in it, and its rows are exactly those of the operators it stands for.
 pub(super) fn checked(node: RemoteNode) -> Result<RemoteNode, Refusal> {
+    // Readers deliver views of text; other forms only come from expressions that are computed here.
+    let is_delivered = |data_type: &DataType| {
+        !matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary)
+    };
+    if let Some(other) = node.plan.root.types().iter().find(|data_type| !is_delivered(data_type)) {
+        return Err(format!("a value of type {other} is computed here"));
+    }
     match check_plan(node.connector.as_ref(), &node.plan) {
         Ok(Support::Exact) => Ok(node),
         Ok(_) => Err("a condition below is only approximate in the source".into()),

@@ -27,7 +27,7 @@ use forms::{Term, plain_column};
 pub(crate) use groups::MergeNode;
 use junto_connector::{Prefer, Support};
 
-use crate::cardinality::rows;
+use crate::cardinality::{KeyReach, Side, key_reach, rows};
 use crate::cost::{self, Cost};
 use crate::join_order;
 use crate::node::RemoteNode;
@@ -238,7 +238,10 @@ impl Absorber {
             let read = self.filling(&merge.remote).then(cost::read(&merge.remote, self.cores));
             return read.then(cost::aggregate(groups, groups, 1, self.cores));
         }
-        let inputs = plan.inputs().into_iter().map(|input| self.cost(input)).fold(Cost::default(), Cost::then);
+        let inputs = match plan {
+            LogicalPlan::Join(join) => self.cost(&join.left).then(self.right_side(join)),
+            other => other.inputs().into_iter().map(|input| self.cost(input)).fold(Cost::default(), Cost::then),
+        };
         let input_rows = || plan.inputs().first().map_or(0.0, |input| rows(input));
         let own = match plan {
             LogicalPlan::Join(join) if join.on.is_empty() => {
@@ -256,6 +259,23 @@ impl Absorber {
 }
 
 impl Absorber {
+    /// Reading the right side of a join, by the keys of its left side where they reach a read and that is cheaper.
+    fn right_side(&self, join: &Join) -> Cost {
+        let whole = self.cost(&join.right);
+        let is_reduced =
+            matches!(join.join_type, JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti);
+        if !is_reduced {
+            return whole;
+        }
+        let by_keys = join.on.iter().filter_map(|(left, right)| {
+            let KeyReach { node, key, limit } = key_reach(right, &join.right, self.cores)?;
+            let keys = Side { expr: left, plan: &join.left, rows: rows(&join.left) }.distinct();
+            let keyed = (keys <= limit).then(|| cost::keyed_read(node, key, keys, self.cores))?;
+            Some(whole.with(cost::read(node, self.cores), keyed))
+        });
+        by_keys.fold(whole, |best, next| if next.time(self.cores) < best.time(self.cores) { next } else { best })
+    }
+
     /// Bringing the rows of a node's temporary tables to its source.
     fn filling(&self, node: &RemoteNode) -> Cost {
         let fill = |filled: &crate::node::Filled| {
