@@ -22,6 +22,8 @@ pub(crate) struct Described {
     pub(crate) info: TableInfo,
     /// The storage engine; empty for views.
     pub(crate) engine: String,
+    /// Share of the table that the server can keep in memory.
+    pub(crate) cached: f64,
 }
 
 /// Schemas the login may see.
@@ -109,7 +111,7 @@ async fn spelled(pool: &Arc<Pool>, schema: &str, table: &str) -> Result<(String,
     }
 }
 
-/// Everything about a table of exactly this name, in one round trip: lines of four kinds, told apart by the first field.
+/// Everything about a table of exactly this name, in one round trip: lines of five kinds, told apart by the first field.
 async fn described(pool: &Arc<Pool>, schema: &str, table: &str) -> Result<Option<Described>> {
     let lines = pool.ask(&question(schema, table), &format!("{schema}.{table}")).await?;
     let of = |mark: &str| lines.iter().filter(|line| text(line, 0) == mark).collect::<Vec<_>>();
@@ -143,8 +145,18 @@ async fn described(pool: &Arc<Pool>, schema: &str, table: &str) -> Result<Option
         columns,
         name,
     };
-    Ok(Some(Described { info, engine: text(line, 4) }))
+    let sizes = of("size").first().and_then(|line| number(line, 1).zip(number(line, 2)));
+    let cached = sizes.map_or(1.0, |(bytes, pool_bytes)| cached_share(bytes, pool_bytes));
+    Ok(Some(Described { info, engine: text(line, 4), cached }))
 }
+
+/// Share of a table of so many bytes that fits the buffer pool, which other tables use too.
+pub(crate) fn cached_share(bytes: u64, pool_bytes: u64) -> f64 {
+    (pool_bytes as f64 * POOL_FOR_ONE_TABLE / bytes.max(1) as f64).min(1.0)
+}
+
+/// Share of the buffer pool that one large table is taken to get.
+const POOL_FOR_ONE_TABLE: f64 = 0.75;
 
 /// Fields are cast to text so that the parts of the union agree in type and collation on every server.
 fn question(schema: &str, table: &str) -> String {
@@ -157,6 +169,12 @@ fn question(schema: &str, table: &str) -> String {
         part(
             "table",
             ["TABLE_SCHEMA", "TABLE_NAME", "TABLE_TYPE", "ENGINE", "CREATE_OPTIONS", "TABLE_COMMENT", "TABLE_ROWS"],
+            "TABLES",
+            "",
+        ),
+        part(
+            "size",
+            ["DATA_LENGTH", "@@innodb_buffer_pool_size", "NULL", "NULL", "NULL", "NULL", "NULL"],
             "TABLES",
             "",
         ),

@@ -37,6 +37,8 @@ pub(crate) struct MySqlDialect {
     unifies_text: bool,
     /// Keys find the rows with their bytes only, not all that the collation takes for equal.
     exact_keys: bool,
+    /// The first table is read in the order it is stored, whatever index the server would choose.
+    stored_order: bool,
 }
 
 impl MySqlDialect {
@@ -51,12 +53,17 @@ impl MySqlDialect {
         } else {
             ZeroDateGuard::Values
         };
-        Self { guard, unifies_text: has_union(&plan.root), exact_keys: false }
+        Self { guard, unifies_text: has_union(&plan.root), exact_keys: false, stored_order: false }
     }
 
     /// The dialect for single expressions.
     pub(crate) fn plain() -> Self {
-        Self { guard: ZeroDateGuard::Off, unifies_text: false, exact_keys: false }
+        Self { guard: ZeroDateGuard::Off, unifies_text: false, exact_keys: false, stored_order: false }
+    }
+
+    /// The dialect that reads the first table in the order it is stored. That must be a table and no view.
+    pub(crate) fn in_stored_order(self) -> Self {
+        Self { stored_order: true, ..self }
     }
 
     /// The dialect for one of several lists of keys: a row must not be found by two.
@@ -190,6 +197,10 @@ fn symbol(op: CompareOp) -> &'static str {
 impl Dialect for MySqlDialect {
     fn name(&self) -> &'static str {
         DRIVER
+    }
+
+    fn first_table_hint(&self) -> &'static str {
+        if self.stored_order { " USE INDEX (PRIMARY)" } else { "" }
     }
 
     /// Backslashes are plain characters in a pinned session. Text with control characters goes as hexadecimal.

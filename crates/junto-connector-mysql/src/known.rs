@@ -18,12 +18,14 @@ const FRESH: Duration = Duration::from_mins(1);
 const MOST_TABLES: usize = 10_000;
 
 /// A table, as far as reading it in parts goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct KnownTable {
     /// Estimated.
     pub(crate) rows: u64,
     /// One InnoDB table, whose snapshots hold and whose changes the server dates.
     pub(crate) is_plain_innodb: bool,
+    /// Share of its pages that the server can keep in memory.
+    pub(crate) cached: f64,
     /// The first column of each index, by the index's name, when ranges of it can be told apart by numbers.
     pub(crate) orders: HashMap<String, LeadingColumn>,
 }
@@ -83,6 +85,7 @@ impl KnownTable {
         Self {
             rows: info.row_estimate.unwrap_or_default(),
             is_plain_innodb: info.kind == TableKind::Table && described.engine.eq_ignore_ascii_case("InnoDB"),
+            cached: described.cached,
             orders: info.indexes.iter().filter_map(leading).collect(),
         }
     }

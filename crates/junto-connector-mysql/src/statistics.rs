@@ -19,7 +19,7 @@ pub(crate) async fn statistics(pool: &Arc<Pool>, table: &TableName, is_mariadb: 
     let (schema_text, table_text) = (text_literal(schema), text_literal(&table.table));
     let about = table.to_string();
     let sql = format!(
-        "SELECT TABLE_ROWS, DATA_LENGTH, NULL FROM information_schema.TABLES \
+        "SELECT TABLE_ROWS, DATA_LENGTH, CAST(@@innodb_buffer_pool_size AS CHAR) FROM information_schema.TABLES \
          WHERE TABLE_SCHEMA = {schema_text} AND TABLE_NAME = {table_text} UNION ALL \
          SELECT CARDINALITY, SUB_PART, CAST(COLUMN_NAME AS CHAR) FROM information_schema.STATISTICS \
          WHERE TABLE_SCHEMA = {schema_text} AND TABLE_NAME = {table_text} AND SEQ_IN_INDEX = 1"
@@ -28,6 +28,8 @@ pub(crate) async fn statistics(pool: &Arc<Pool>, table: &TableName, is_mariadb: 
     let number = |line: &[Option<String>], at: usize| line.get(at)?.as_ref()?.parse::<u64>().ok();
     let mut statistics = TableStatistics::rows_only(lines.first().and_then(|line| number(line, 0)));
     statistics.size_bytes = lines.first().and_then(|line| number(line, 1));
+    let pool_bytes = lines.first().and_then(|line| number(line, 2));
+    statistics.cached = statistics.size_bytes.zip(pool_bytes).map(|(size, pool)| catalog::cached_share(size, pool));
     statistics.collected_at = SystemTime::now();
     for line in lines.iter().skip(1) {
         let (Some(distinct), Some(Some(name))) = (number(line, 0), line.get(2)) else { continue };

@@ -49,6 +49,7 @@ fn costs() -> Costs {
         joined_row: 0.13,
         key: 4.0,
         indexed_row: 1.0,
+        fetched_row: 80.0,
         clustered: false,
         grouped_row_of_many: 0.4,
         joins_by_hash: true,

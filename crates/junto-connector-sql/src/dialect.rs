@@ -79,6 +79,11 @@ pub trait Dialect: Debug + Send + Sync {
         }
     }
 
+    /// What follows the first table of a plan and its alias, such as the index to read it by.
+    fn first_table_hint(&self) -> &'static str {
+        ""
+    }
+
     /// A literal of exactly this value. Must hold against hostile text: nothing of it may end the literal.
     fn literal(&self, literal: &Literal) -> Result<String> {
         standard::literal(self.name(), literal)

@@ -143,7 +143,8 @@ impl Generator<'_> {
             }
         };
         let columns = columns.iter().map(column).collect();
-        let mut block = Block::over(format!("{} AS {alias}", self.dialect.table(table)), columns);
+        let hint = if alias == FIRST_TABLE { self.dialect.first_table_hint() } else { "" };
+        let mut block = Block::over(format!("{} AS {alias}{hint}", self.dialect.table(table)), columns);
         block.conditions.extend(self.part.take().map(str::to_owned));
         block
     }

@@ -31,6 +31,7 @@ pub(crate) fn measured() -> Costs {
         text_condition: 0.025,
         pattern: 0.11,
         indexed_row: 1.1,
+        fetched_row: 80.0,
         // Only where the key is the rowid, or the table is declared WITHOUT ROWID.
         clustered: false,
         grouped_row: 0.25,

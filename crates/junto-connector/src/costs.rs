@@ -24,6 +24,8 @@ pub struct Costs {
     pub pattern: f64,
     /// Reading a row that an index over another column leads to.
     pub indexed_row: f64,
+    /// The same for a row that is not in memory, beyond it: a read from the disk.
+    pub fetched_row: f64,
     /// Tables are stored in the order of their primary key: rows of one key value lie side by side.
     pub clustered: bool,
     /// Finding the group of a row, while groups are few.
@@ -67,6 +69,7 @@ impl Default for Costs {
             text_condition: 0.1,
             pattern: 0.3,
             indexed_row: 1.5,
+            fetched_row: 80.0,
             clustered: false,
             grouped_row: 0.1,
             grouped_row_of_many: 1.0,

@@ -13,6 +13,8 @@ pub struct TableStatistics {
     pub rows: Option<u64>,
     /// Estimated size in the source, in bytes.
     pub size_bytes: Option<u64>,
+    /// Share of the table that the source can keep in memory, 0 to 1; none when all of it, or nothing is known.
+    pub cached: Option<f64>,
     /// By column name in the source's spelling; columns without statistics are absent.
     pub columns: Vec<ColumnStatistics>,
     /// When they were read.
@@ -22,7 +24,7 @@ pub struct TableStatistics {
 impl TableStatistics {
     /// Statistics that know only a number of rows.
     pub fn rows_only(rows: Option<u64>) -> Self {
-        Self { rows, size_bytes: None, columns: Vec::new(), collected_at: SystemTime::now() }
+        Self { rows, size_bytes: None, cached: None, columns: Vec::new(), collected_at: SystemTime::now() }
     }
 
     /// Statistics of a column.

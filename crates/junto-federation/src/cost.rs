@@ -58,7 +58,12 @@ pub(crate) struct Indexed {
 /// Reading one row that values of a column lead to.
 pub(crate) fn reached_row(origin: &Origin, costs: &Costs) -> f64 {
     let clustered = costs.clustered && origin.table.info.primary_key.first().is_some_and(|key| key == origin.name());
-    if clustered { costs.scanned_row * 2.0 } else { costs.indexed_row }
+    if clustered { costs.scanned_row * 2.0 } else { costs.indexed_row + miss(origin, costs) }
+}
+
+/// Reading from the disk, as often as a row at a random place of a table is not in memory.
+pub(crate) fn miss(origin: &Origin, costs: &Costs) -> f64 {
+    origin.table.statistics.cached.map_or(0.0, |cached| (1.0 - cached).max(0.0) * costs.fetched_row)
 }
 
 /// Work on all cores together, and the longest chain of it.
@@ -207,7 +212,9 @@ pub(crate) fn keyed_read(node: &RemoteNode, key: KeyedBy<'_>, keys: f64, cores: 
     let server = if key.indexed {
         let table_rows = key.origin.table.rows().map_or(node.work.scanned, |rows| rows as f64);
         let beyond = (node.work.server - node.work.scanned * costs.scanned_row).max(0.0);
-        keys * costs.key + table_rows * share * reached_row(key.origin, costs) + beyond * share
+        keys * (costs.key + miss(key.origin, costs))
+            + table_rows * share * reached_row(key.origin, costs)
+            + beyond * share
     } else {
         node.work.server + node.work.scanned * costs.condition * 2.0
     };

@@ -29,12 +29,11 @@ pub(super) fn end_to_end(explained: &TextRows, delivered: bool) -> Option<EndToE
     let cell = |line: &[Option<String>], at: usize| line.get(at).cloned().flatten().unwrap_or_default();
     let line = explained.rows.iter().find(|line| cell(line, table) == FIRST_TABLE)?;
     let outermost = explained.rows.iter().find(|other| cell(other, id) == cell(line, id))?;
-    let has_every_column = cell(line, extra).split(';').any(|remark| remark.trim() == "Using index");
     let index = match (cell(line, access).as_str(), cell(line, key)) {
         ("ALL", _) => PRIMARY.to_owned(),
         ("index", _) if delivered => PRIMARY.to_owned(),
         ("index" | "range", key) if key == PRIMARY => key,
-        ("index" | "range", key) if has_every_column && !delivered => key,
+        ("index" | "range", key) if has_every_column(&cell(line, extra)) && !delivered => key,
         _ => return None,
     };
     if cell(outermost, table) != FIRST_TABLE {
@@ -44,6 +43,23 @@ pub(super) fn end_to_end(explained: &TextRows, delivered: bool) -> Option<EndToE
     let scanned = others.filter(|other| matches!(cell(other, access).as_str(), "ALL" | "index" | "range"));
     let rows_of_others = scanned.filter_map(|other| cell(other, rows).parse::<u64>().ok()).sum();
     Some(EndToEnd { index, rows: cell(line, rows).parse().ok()?, rows_of_others })
+}
+
+/// Rows that the server expects to look up in the first table for an index over other columns, and the index.
+pub(super) fn looked_up(explained: &TextRows) -> Option<(u64, String)> {
+    let at = |name: &str| explained.columns.iter().position(|column| column.eq_ignore_ascii_case(name));
+    let (table, access, key) = (at("table")?, at("type")?, at("key")?);
+    let (rows, extra) = (at("rows")?, at("Extra")?);
+    let cell = |line: &[Option<String>], at: usize| line.get(at).cloned().flatten().unwrap_or_default();
+    let line = explained.rows.iter().find(|line| cell(line, table) == FIRST_TABLE)?;
+    let index = cell(line, key);
+    let looks_up = cell(line, access) == "range" && index != PRIMARY && !has_every_column(&cell(line, extra));
+    looks_up.then_some((cell(line, rows).parse().ok()?, index))
+}
+
+/// Whether the index that is read has every column that is wanted.
+fn has_every_column(extra: &str) -> bool {
+    extra.split(';').any(|remark| remark.trim() == "Using index")
 }
 
 #[cfg(test)]
@@ -58,6 +74,20 @@ mod tests {
         let rows = lines.iter().map(|line| line.iter().map(|cell| Some((*cell).to_owned())).collect()).collect();
         let columns = ["id", "table", "type", "key", "rows", "Extra"].map(str::to_owned).into();
         end_to_end(&TextRows { columns, rows }, delivered).map(|read| (read.index, read.rows, read.rows_of_others))
+    }
+
+    #[test]
+    fn rows_of_an_index_are_looked_up_unless_it_has_every_column() {
+        let explained = |line: [&str; 6]| {
+            let rows = vec![line.iter().map(|cell| Some((*cell).to_owned())).collect()];
+            let columns = ["id", "table", "type", "key", "rows", "Extra"].map(str::to_owned).into();
+            looked_up(&TextRows { columns, rows })
+        };
+        let by_day = explained(["1", "t0", "range", "by_day", "90", "Using index condition"]);
+        assert_eq!(by_day, Some((90, "by_day".into())));
+        assert_eq!(explained(["1", "t0", "range", "by_day", "90", "Using where; Using index"]), None);
+        assert_eq!(explained(["1", "t0", "range", "PRIMARY", "90", "Using where"]), None);
+        assert_eq!(explained(["1", "t0", "ALL", "", "90", ""]), None);
     }
 
     fn by(index: &str, rows: u64, rows_of_others: u64) -> Option<(String, u64, u64)> {

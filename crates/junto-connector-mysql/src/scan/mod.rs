@@ -48,14 +48,14 @@ fn dialect(plan: &RemotePlan, zero_dates: ZeroDates) -> MySqlDialect {
 /// Starts a read. Its first query is sent before this returns; further lists of keys follow on the same connection.
 pub(crate) async fn open(pool: &Arc<Pool>, request: OpenRequest, max_statement_bytes: usize) -> Result<BatchStream> {
     let pieces = pieces(request.keys.as_ref());
-    let reading = Arc::new(Reading::new(pool, request, max_statement_bytes, pieces));
+    let reading = Arc::new(Reading::new(pool, request, max_statement_bytes, pieces, false));
     Ok(Scan::started(reading, pool).await?.into_stream())
 }
 
 /// Starts a read over a connection that is at hand, which ends with it. Its first query is sent before this returns.
 pub(crate) async fn open_over(lease: Lease, request: OpenRequest, max_statement_bytes: usize) -> Result<BatchStream> {
     let pieces = pieces(request.keys.as_ref());
-    let reading = Arc::new(Reading::new(lease.pool(), request, max_statement_bytes, pieces));
+    let reading = Arc::new(Reading::new(lease.pool(), request, max_statement_bytes, pieces, false));
     Ok(Scan::continued(reading, lease).await?.into_stream())
 }
 
@@ -81,8 +81,8 @@ pub(crate) async fn open_parallel(
         }
         Err(Failure::Local(error)) => return Err(error),
     };
-    let Shared { leases, pieces } = shared;
-    let reading = Arc::new(Reading::new(pool, request, max_statement_bytes, pieces));
+    let Shared { leases, pieces, in_stored_order } = shared;
+    let reading = Arc::new(Reading::new(pool, request, max_statement_bytes, pieces, in_stored_order));
     let scans = leases.into_iter().map(|lease| Scan::continued(Arc::clone(&reading), lease));
     Ok(try_join_all(scans).await?.into_iter().map(Scan::into_stream).collect())
 }
@@ -103,14 +103,22 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(pool: &Pool, request: OpenRequest, max_statement_bytes: usize, pieces: Vec<Piece>) -> Self {
+    fn new(
+        pool: &Pool,
+        request: OpenRequest,
+        max_statement_bytes: usize,
+        pieces: Vec<Piece>,
+        in_stored_order: bool,
+    ) -> Self {
         let zero_dates = pool.settings().types.zero_dates;
         let schema = request.plan.schema();
+        let dialect = dialect(&request.plan, zero_dates);
+        let dialect = if in_stored_order { dialect.in_stored_order() } else { dialect };
         let tables = request.plan.root.tables().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         Self {
             format: row_format(&request, &schema),
             has_many_queries: pieces.len() > 1,
-            queries: Queries::new(&request, dialect(&request.plan, zero_dates), max_statement_bytes, pieces),
+            queries: Queries::new(&request, dialect, max_statement_bytes, pieces),
             schema,
             tables,
             zero_dates,

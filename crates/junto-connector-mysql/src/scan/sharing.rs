@@ -12,10 +12,11 @@ use junto_connector_sql::parts::{first_table, ranges};
 use junto_connector_sql::{Dialect, FIRST_TABLE, datetime, tagged};
 use junto_types::TableName;
 
-use super::access::{EndToEnd, end_to_end};
+use super::access::{EndToEnd, end_to_end, looked_up};
 use super::queries::{Piece, lists, pieces};
 use super::remote_text;
 use super::state::ChangeTimes;
+use crate::costs;
 use crate::dialect::MySqlDialect;
 use crate::known::{KnownTable, KnownTables, LeadingColumn, PRIMARY};
 use crate::pool::{Lease, Pool, TextRows};
@@ -53,6 +54,15 @@ enum By {
 pub(super) struct Shared {
     pub(super) leases: Vec<Lease>,
     pub(super) pieces: Vec<Piece>,
+    /// The first table is read in the order it is stored, though the server would choose another index.
+    pub(super) in_stored_order: bool,
+}
+
+/// What is read piece by piece, and how.
+#[derive(Debug, Default)]
+struct Cut {
+    pieces: Vec<Piece>,
+    in_stored_order: bool,
 }
 
 impl Sharing {
@@ -107,7 +117,8 @@ impl Sharing {
         if self.notes_change(&before, &before, request) {
             return Ok(alone(lease, request));
         }
-        let pieces = self.pieces(&mut lease, pool, request, &context).await?;
+        let Cut { pieces, in_stored_order } = self.cut(&mut lease, pool, request, &context).await?;
+        let alone = |lease, request| Shared { in_stored_order, ..alone(lease, request) };
         if pieces.len() < 2 {
             return Ok(alone(lease, request));
         }
@@ -123,7 +134,7 @@ impl Sharing {
             join_all(others.into_iter().map(|other| other.release(&context))).await;
             return Ok(alone(lease, request));
         }
-        Ok(Shared { leases: std::iter::once(lease).chain(others).collect(), pieces })
+        Ok(Shared { leases: std::iter::once(lease).chain(others).collect(), pieces, in_stored_order })
     }
 
     /// Whether some table changes; says so to whoever reads the plan.
@@ -135,39 +146,50 @@ impl Sharing {
         changing.is_some()
     }
 
-    async fn pieces(
+    async fn cut(
         &self,
         lease: &mut Lease,
         pool: &Pool,
         request: &OpenRequest,
         context: &StatementContext,
-    ) -> Result<Vec<Piece>, Failure> {
+    ) -> Result<Cut, Failure> {
         let (table, known) = match &self.by {
-            By::Lists => return Ok(pieces(request.keys.as_ref())),
+            By::Lists => return Ok(Cut { pieces: pieces(request.keys.as_ref()), in_stored_order: false }),
             By::Ranges { table, known } => (table, known),
         };
         let sql = remote_text(&request.plan, None, pool.settings().types.zero_dates)?;
+        let mut in_stored_order = false;
+        let stored = || EndToEnd { index: PRIMARY.into(), rows: known.rows, rows_of_others: 0 };
         let read = match lease.ask(context, &tagged(&context.statement, &format!("EXPLAIN {sql}"))).await {
-            Ok(explained) => end_to_end(&explained, delivers_rows(&request.plan)).filter(|read| read.rows >= FEW_ROWS),
+            Ok(explained) => match dear_index(&explained, known) {
+                Some(index) => {
+                    let note =
+                        format!("{table} is larger than its server's memory: read whole, not by its index {index}");
+                    request.context.metrics.note(note);
+                    in_stored_order = true;
+                    Some(stored())
+                }
+                None => end_to_end(&explained, delivers_rows(&request.plan)).filter(|read| read.rows >= FEW_ROWS),
+            },
             // Whoever may read a view may not always have it explained.
-            Err(Failure::Server(_)) => Some(EndToEnd { index: PRIMARY.into(), rows: known.rows, rows_of_others: 0 }),
+            Err(Failure::Server(_)) => Some(stored()),
             Err(failure) => return Err(failure),
         };
         let Some((count, read)) = read.and_then(|read| Some((part_count(self.most as u64, known.rows, &read)?, read)))
         else {
-            return Ok(Vec::new());
+            return Ok(Cut { pieces: Vec::new(), in_stored_order });
         };
         let Some(leading) = known.orders.get(&read.index) else {
             let key = if read.index == PRIMARY { "primary key" } else { read.index.as_str() };
             let note = format!("{table} has no {key} that begins with a whole number or a date: one connection");
             request.context.metrics.note(note);
-            return Ok(Vec::new());
+            return Ok(Cut { pieces: Vec::new(), in_stored_order });
         };
         let dialect = MySqlDialect::plain();
         let column = dialect.quote(&leading.name);
         let bounds = format!("SELECT MIN({column}), MAX({column}) FROM {}", dialect.table(table));
         let bounds = lease.ask(context, &tagged(&context.statement, &bounds)).await?;
-        Ok(parts(&column, leading, &bounds, count))
+        Ok(Cut { pieces: parts(&column, leading, &bounds, count), in_stored_order })
     }
 }
 
@@ -190,7 +212,18 @@ fn delivers_rows(plan: &RemotePlan) -> bool {
 
 /// One connection reads everything.
 fn alone(lease: Lease, request: &OpenRequest) -> Shared {
-    Shared { leases: vec![lease], pieces: pieces(request.keys.as_ref()) }
+    Shared { leases: vec![lease], pieces: pieces(request.keys.as_ref()), in_stored_order: false }
+}
+
+/// The index that the server would look up rows by, though reading the table is cheaper: it knows nothing of what is on
+/// its disk.
+fn dear_index(explained: &TextRows, known: &KnownTable) -> Option<String> {
+    let (rows, index) = looked_up(explained)?;
+    let costs = costs::measured();
+    let by_index = rows as f64 * (costs.indexed_row + (1.0 - known.cached) * costs.fetched_row);
+    // Reading a table from the disk in its order takes about twice as long as from memory.
+    let by_table = known.rows as f64 * costs.scanned_row * 2.0;
+    (known.cached < 1.0 && by_index > by_table * 2.0).then_some(index)
 }
 
 /// How many parts: more where the plan reads only some of the ranges, less where each part reads other tables too. None

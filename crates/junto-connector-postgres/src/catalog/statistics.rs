@@ -48,6 +48,7 @@ pub(crate) async fn statistics(pool: &Pool, table: &TableName) -> Result<TableSt
     let rows = found.rows.map(|rows| rows as u64).or_else(|| Some(size? / ROW_BYTES));
     let columns = found.columns.unwrap_or_default();
     Ok(TableStatistics {
+        cached: None,
         rows,
         size_bytes: size,
         columns: columns.into_iter().map(|column| column_statistics(column, rows)).collect(),

@@ -218,19 +218,17 @@ fn joined_work(
     let by_hash = costs.joins_by_hash && !on.is_empty();
     let hashed = if by_hash { (l.rows + r.rows) * costs.joined_row } else { l.rows * r.rows * per_pair };
     let mut server = l.server + r.server + hashed;
-    let indexed = |node: &RemoteNode, expr: &RemoteExpr| match expr {
-        RemoteExpr::Column(index) => {
-            let is_plain = matches!(node.plan.root.inputs().as_slice(), [] | [Relation::Scan { .. }]);
-            is_plain && node.origin.get(*index).and_then(Option::as_ref).is_some_and(Origin::is_indexed)
-        }
-        _ => false,
+    // An index of `inner` finds the rows for each row of `outer`.
+    let nested = |outer: Work, inner: &RemoteNode, key: &RemoteExpr| {
+        let RemoteExpr::Column(index) = key else { return None };
+        let is_plain = matches!(inner.plan.root.inputs().as_slice(), [] | [Relation::Scan { .. }]);
+        let origin = inner.origin.get(*index)?.as_ref().filter(|origin| is_plain && origin.is_indexed())?;
+        let miss = cost::miss(origin, &costs);
+        Some(outer.server + outer.rows * (costs.key + miss) + rows * (costs.indexed_row + miss))
     };
-    let nested = |outer: Work| outer.server + outer.rows * costs.key + rows * costs.indexed_row;
-    if on.iter().any(|(_, key)| indexed(right, key)) {
-        server = server.min(nested(l));
-    }
-    if on.iter().any(|(key, _)| indexed(left, key)) {
-        server = server.min(nested(r));
+    for (left_key, right_key) in on {
+        let ways = [nested(l, right, right_key), nested(r, left, left_key)];
+        server = ways.into_iter().flatten().fold(server, f64::min);
     }
     server += rows * costs.scanned_row;
     Work { rows, scanned: l.scanned + r.scanned, server, guessed: l.guessed || r.guessed }
