@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// How long a server may take until it answers.
 pub(crate) const START_LIMIT: Duration = Duration::from_mins(1);
+/// How long a killed server's processes may take to be gone.
+const END_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why there is no server.
 #[derive(Debug, Clone)]
@@ -150,6 +152,13 @@ impl Folder {
     }
 }
 
+/// Whether a process is there and not only waited for by its parent.
+fn is_running(pid: &str) -> bool {
+    // After the name in parentheses comes the state; Z is a zombie, which holds nothing.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+}
+
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.path);
@@ -259,10 +268,16 @@ impl Process {
 
     /// Ends the server at once, as a crash would.
     pub(crate) fn kill(&mut self) {
+        let children = self.children();
         if self.ended().is_none() {
             self.signal("KILL");
         }
         let _ = self.child.wait();
+        // PostgreSQL does not start again while a backend of the last one still holds its memory.
+        let started = Instant::now();
+        while children.iter().any(|pid| is_running(pid)) && started.elapsed() < END_LIMIT {
+            std::thread::sleep(Duration::from_millis(2));
+        }
         let _ = fs::remove_file(&self.pid_file);
     }
 
