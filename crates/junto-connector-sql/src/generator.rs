@@ -29,8 +29,8 @@ pub fn generate(dialect: &dyn Dialect, plan: &RemotePlan, keys: Option<KeyValues
 }
 
 /// As [`generate`], over a part of the first table that the plan reads: `part` is a condition on it, in the dialect's own
-/// words, in which the table is called [`FIRST_TABLE`]. [`crate::parts::first_table`] says for which plans the parts
-/// together are the whole.
+/// words, in which the table is called [`FIRST_TABLE`]. [`RemotePlan::first_table`] says for which plans the parts together
+/// are the whole.
 ///
 /// # Errors
 /// As [`generate`].

@@ -1,15 +1,7 @@
-//! Reading one plan in parts: which plans can be, and the queue of parts that several connections share.
+//! Reading one plan in parts: the queue of parts that several connections share.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
-
-use junto_connector::{RemotePlan, Workers};
-use junto_types::TableName;
-
-/// As [`RemotePlan::first_table`], for these workers.
-pub fn first_table(plan: &RemotePlan, workers: Workers) -> Option<&TableName> {
-    plan.first_table(workers.groups_in_parts)
-}
 
 /// Parts that are still to be read. Whoever is free takes the next one, so that parts of unequal size do no harm.
 #[derive(Debug)]

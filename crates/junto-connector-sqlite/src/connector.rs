@@ -12,7 +12,6 @@ use junto_connector::{
     NativeResult, OpenRequest, OptionSpec, Options, Privileges, Reaper, RemoteId, RemotePlan, Result, SchemaInfo,
     StatementContext, Support, TableInfo, TableStatistics, TableSummary, Workers, Workspace, check_plan,
 };
-use junto_connector_sql::parts::first_table;
 use junto_connector_sql::{KeyValues, generate, tagged};
 use junto_types::{TableName, nearest};
 use tokio::sync::oneshot;
@@ -290,7 +289,7 @@ impl SqliteConnector {
     /// Conditions that share out the plan's first table; less than two when one thread is to read it.
     async fn parts(&self, request: &OpenRequest, workers: Workers) -> Result<Vec<String>> {
         let workers = Workers { most: workers.most.min(self.pool.max_connections()), ..workers };
-        let table = match first_table(&request.plan, workers) {
+        let table = match request.plan.first_table(workers.groups_in_parts) {
             Some(table) if workers.most > 1 && request.keys.is_none() => table.table.clone(),
             _ => return Ok(Vec::new()),
         };

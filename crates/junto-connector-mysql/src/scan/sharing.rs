@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::future::{join, join_all};
 use junto_connector::plan::{Relation, RemotePlan};
 use junto_connector::{OpenRequest, StatementContext, Workers};
-use junto_connector_sql::parts::{first_table, ranges};
+use junto_connector_sql::parts::ranges;
 use junto_connector_sql::{Dialect, FIRST_TABLE, datetime, tagged};
 use junto_types::TableName;
 
@@ -78,7 +78,7 @@ impl Sharing {
         let first = match &request.keys {
             Some(keys) if lists(keys).count() < 2 => None,
             Some(_) => request.plan.root.tables().into_iter().next(),
-            None => first_table(&request.plan, workers),
+            None => request.plan.first_table(workers.groups_in_parts),
         };
         let first = first.filter(|_| most > 1)?;
         let table = known.table(pool, first).await.ok()?;

@@ -14,7 +14,7 @@ pub(crate) use layout::Layouts;
 use std::sync::Arc;
 
 use junto_connector::{BatchStream, Keys, OpenRequest, Result, Workers};
-use junto_connector_sql::parts::{PartQueue, first_table};
+use junto_connector_sql::parts::PartQueue;
 
 use crate::pool::{Lease, Pool, within};
 use crate::scan::{self, Query, statement};
@@ -76,7 +76,7 @@ async fn divide_pages(
     request: &OpenRequest,
     workers: Workers,
 ) -> Result<Option<Division>> {
-    let Some(table) = first_table(&request.plan, workers) else { return Ok(None) };
+    let Some(table) = request.plan.first_table(workers.groups_in_parts) else { return Ok(None) };
     let layout = within(request.context.deadline, layouts.of(pool, table)).await??;
     if let Some(obstacle) = layout.obstacle {
         request.context.metrics.note(format!("{table} is read over one connection: {obstacle}"));
@@ -105,7 +105,7 @@ async fn divide_pages(
 async fn divide_keys(pool: &Pool, request: &OpenRequest, keys: &Keys, most: usize) -> Result<Option<Division>> {
     let rows = keys.values.num_rows();
     // What is below a limit or aggregate must be computed once for all keys.
-    let row_by_row = first_table(&request.plan, Workers { most, groups_in_parts: false }).is_some();
+    let row_by_row = request.plan.first_table(false).is_some();
     if rows <= KEYS_WORTH_SHARING || !row_by_row {
         return Ok(None);
     }
