@@ -5,8 +5,10 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use junto_connector::{ConnectionConfig, Prefer};
 use junto_engine::{Engine, Settings, StatementOptions};
 use junto_testkit::{StartError, mariadb, postgres};
+use junto_types::{Alias, ConnectionId};
 use parquet::arrow::ArrowWriter;
 
 use crate::duckdb;
@@ -17,6 +19,9 @@ pub const DATABASE: &str = "shop";
 
 /// Tables of the seed that `files` holds as Parquet, written from PostgreSQL's rows.
 const PARQUET_TABLES: [&str; 7] = ["customers", "orders", "products", "lines", "numbers", "points", "words"];
+
+/// Connections to each source of an engine that is one of many. The servers have not enough for more.
+const FEW_CONNECTIONS: usize = 3;
 
 /// Engine and sources.
 #[derive(Debug)]
@@ -60,15 +65,8 @@ impl World {
     }
 
     /// Another engine over the same sources.
-    ///
-    /// # Panics
-    /// Never: the sources have been connected before.
     pub fn engine_with(&self, settings: Settings) -> Engine {
-        let engine = Engine::new(junto_connectors::registry(), settings);
-        for (alias, url) in &self.urls {
-            engine.add_url(alias, url).expect("the first engine took it");
-        }
-        engine
+        engine_of_many(&self.urls, settings)
     }
 
     fn connect(&mut self, alias: &'static str, url: Result<String, String>) {
@@ -146,6 +144,28 @@ impl World {
         }
         Ok(format!("files:{}", folder.display()))
     }
+}
+
+/// One of many engines, over the sources with these aliases and URLs.
+///
+/// # Panics
+/// When a URL is none.
+pub(crate) fn engine_of_many(urls: &[(&'static str, String)], settings: Settings) -> Engine {
+    let engine = Engine::new(junto_connectors::registry(), settings);
+    for (alias, url) in urls {
+        let factory = engine.registry().by_url(url).expect("the URL names a driver");
+        let connection = ConnectionConfig {
+            id: ConnectionId::random(),
+            name: (*alias).to_owned(),
+            alias: Alias::new(*alias).expect("the alias is a word"),
+            driver: factory.driver().to_owned(),
+            options: factory.parse_url(url).expect("the URL is well-formed"),
+            prefer: Prefer::default(),
+            max_connections: FEW_CONNECTIONS,
+        };
+        engine.add_connection(connection).expect("the aliases differ");
+    }
+    engine
 }
 
 /// Aliases of the other databases on the server of `alias`.
