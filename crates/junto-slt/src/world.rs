@@ -5,10 +5,8 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use junto_connector::{ConnectionConfig, Prefer};
 use junto_engine::{Engine, Settings, StatementOptions};
 use junto_testkit::{StartError, mariadb, postgres};
-use junto_types::{Alias, ConnectionId};
 use parquet::arrow::ArrowWriter;
 
 use crate::duckdb;
@@ -19,9 +17,6 @@ pub const DATABASE: &str = "shop";
 
 /// Tables of the seed that `files` holds as Parquet, written from PostgreSQL's rows.
 const PARQUET_TABLES: [&str; 7] = ["customers", "orders", "products", "lines", "numbers", "points", "words"];
-
-/// Connections to each source of an engine that is one of many. The servers have not enough for more.
-const FEW_CONNECTIONS: usize = 3;
 
 /// Engine and sources.
 #[derive(Debug)]
@@ -66,7 +61,7 @@ impl World {
 
     /// Another engine over the same sources.
     pub fn engine_with(&self, settings: Settings) -> Engine {
-        engine_of_many(&self.urls, settings)
+        engine_of(&self.urls, settings)
     }
 
     fn connect(&mut self, alias: &'static str, url: Result<String, String>) {
@@ -146,24 +141,14 @@ impl World {
     }
 }
 
-/// One of many engines, over the sources with these aliases and URLs.
+/// An engine over sources with these aliases and URLs.
 ///
 /// # Panics
 /// When a URL is none.
-pub(crate) fn engine_of_many(urls: &[(&'static str, String)], settings: Settings) -> Engine {
+pub(crate) fn engine_of(urls: &[(&'static str, String)], settings: Settings) -> Engine {
     let engine = Engine::new(junto_connectors::registry(), settings);
     for (alias, url) in urls {
-        let factory = engine.registry().by_url(url).expect("the URL names a driver");
-        let connection = ConnectionConfig {
-            id: ConnectionId::random(),
-            name: (*alias).to_owned(),
-            alias: Alias::new(*alias).expect("the alias is a word"),
-            driver: factory.driver().to_owned(),
-            options: factory.parse_url(url).expect("the URL is well-formed"),
-            prefer: Prefer::default(),
-            max_connections: FEW_CONNECTIONS,
-        };
-        engine.add_connection(connection).expect("the aliases differ");
+        engine.add_url(alias, url).expect("the URL is well-formed and the aliases differ");
     }
     engine
 }

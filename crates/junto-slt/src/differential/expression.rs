@@ -94,7 +94,7 @@ impl Generator<'_> {
             (Class::Text, 4) => format!("substr({x}, 1, 2)"),
             (Class::Text, _) => format!("replace({x}, 'a', 'b')"),
             (Class::Date, 0 | 1) if base.is_tame => format!("({x} + 1)"),
-            (Class::Moment, 0..=2) => format!("date_trunc('day', {x})"),
+            (Class::Moment, 0..=2) if base.is_tame => format!("({x} + INTERVAL '1 day')"),
             _ => format!("COALESCE({x}, {y})"),
         };
         // What was tame is not for ever: chains of sums are short, but products grow.

@@ -15,7 +15,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::schema::{Field, Filled, Kind};
 use crate::duckdb;
-use crate::world::engine_of_many;
+use crate::world::engine_of;
 
 /// Database on the servers.
 const DATABASE: &str = "random";
@@ -86,7 +86,7 @@ impl Sources {
 
     /// An engine over the sources.
     pub(super) fn engine(&self, settings: Settings) -> Engine {
-        engine_of_many(&self.urls, settings)
+        engine_of(&self.urls, settings)
     }
 
     /// Writes a Parquet file of PostgreSQL's rows.

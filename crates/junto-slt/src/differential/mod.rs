@@ -173,7 +173,12 @@ impl Report<'_> {
         self.failed += usize::from(matches!(answers.first(), Some((Answer::Failed(_), _))));
         let sql = statement.over(|table| spread[table].clone());
         if answers.len() > 1 {
-            self.differences.push(difference(name, &sql, &answers) + &plans.join("\n"));
+            let text = difference(name, &sql, &answers) + &plans.join("\n");
+            if self.options.all_ways {
+                // A long run says at once what it finds.
+                eprintln!("{text}\n");
+            }
+            self.differences.push(text);
         } else if self.options.all_ways
             && let Some((answer, _)) = answers.first()
         {

@@ -10,6 +10,11 @@ const LITTLE_MEMORY: usize = 4 << 20;
 const THREADS: usize = 4;
 /// How a refused strategy is reported, and a statement that even spilling does not make small enough. Not answers.
 const NO_ANSWER: [&str; 2] = ["is not possible", "bytes of memory"];
+/// Failures of single rows. Whether a statement meets one depends on the way: `docs/sql.md`, Numbers.
+const FAILURES_OF_ROWS: [&str; 4] = ["overflow", "Overflow", "can't cast", "out of range"];
+
+/// A panic is never an answer, not even when every way agrees on it.
+const PANIC: &str = "panic";
 
 /// A way to run a statement.
 pub(super) struct Way {
@@ -66,14 +71,15 @@ pub(super) enum Answer {
 impl Answer {
     /// Neither rows nor a failure of the statement: the way could not be taken.
     pub(super) fn is_none(&self) -> bool {
-        matches!(self, Answer::Failed(message) if NO_ANSWER.iter().any(|part| message.contains(part)))
+        let mut not_answers = NO_ANSWER.iter().chain(&FAILURES_OF_ROWS);
+        matches!(self, Answer::Failed(message) if !message.starts_with(PANIC) && not_answers.any(|part| message.contains(part)))
     }
 
     /// Messages may differ: each source has its own.
     pub(super) fn agrees_with(&self, other: &Answer) -> bool {
         match (self, other) {
             (Answer::Rows(rows), Answer::Rows(others)) => rows == others,
-            (Answer::Failed(_), Answer::Failed(_)) => true,
+            (Answer::Failed(message), Answer::Failed(other)) => message.starts_with(PANIC) == other.starts_with(PANIC),
             _ => false,
         }
     }
@@ -92,13 +98,13 @@ impl Way {
     pub(super) async fn answer(&self, sql: &str, is_ordered: bool) -> Answer {
         let mut options = StatementOptions { strategy: self.strategy, ..StatementOptions::default() };
         options.limits.memory_bytes = self.memory_bytes;
-        let batches = match self.engine.execute(sql, &options).await {
-            Ok(mut run) => run.collect().await,
-            Err(error) => Err(error),
-        };
-        let batches = match batches {
-            Ok(batches) => batches,
-            Err(error) => return Answer::Failed(error.to_string()),
+        let (engine, text) = (self.engine.clone(), sql.to_owned());
+        // As a task, so that a panic is a failure of the statement and not of the run.
+        let task = tokio::spawn(async move { engine.execute(&text, &options).await?.collect().await });
+        let batches = match task.await {
+            Ok(Ok(batches)) => batches,
+            Ok(Err(error)) => return Answer::Failed(error.to_string()),
+            Err(panic) => return Answer::Failed(format!("{PANIC}: {panic}")),
         };
         let mut rows: Vec<String> = match render::rows(&batches) {
             Ok(rows) => rows.into_iter().map(|row| row.join(" | ")).collect(),
