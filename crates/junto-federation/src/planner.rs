@@ -5,10 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::DataFusionError;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
+use datafusion::logical_expr::{Filter, LogicalPlan, SkipType, UserDefinedLogicalNode, lit};
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::{Optimizer, OptimizerContext};
 use datafusion::physical_plan::ExecutionPlan;
@@ -80,10 +81,41 @@ impl FederatedPlanner {
         let rules = Optimizer::with_rules(vec![Arc::new(OptimizeProjections::new())]);
         let context = OptimizerContext::new_with_config_options(Arc::new(state.config_options().as_ref().clone()))
             .with_max_passes(1);
-        let plan = narrow_all(rules.optimize(chosen.plan, &context, |_, _| {})?)?;
+        let plan = guarded(narrow_all(rules.optimize(chosen.plan, &context, |_, _| {})?)?)?;
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(RemoteScanPlanner)]);
         let plan = planner.create_physical_plan(&plan, state).await?;
         Ok(Planned { plan, strategy: chosen.strategy, alternatives: chosen.alternatives })
+    }
+}
+
+/// Keeps sorts above the limits that skip rows, except where nothing is above them.
+///
+/// ```text
+/// Sort: a                 Sort: a
+///   Limit: skip=2    =>     Filter: true
+///                             Limit: skip=2
+/// ```
+///
+/// DataFusion's physical optimizer moves a sort to below such a limit, which then skips other rows, and lets it keep
+/// `fetch` rows, of which the limit skips some (`slt/core/limits_in_queries.slt`). It moves none through a filter.
+fn guarded(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let below = |plan: LogicalPlan| plan.transform_up_with_subqueries(guard);
+    match plan {
+        LogicalPlan::Limit(_) | LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) => plan
+            .map_subqueries(below)?
+            .data
+            .map_children(|child| guarded(child).map(Transformed::yes))
+            .map(|plan| plan.data),
+        other => Ok(below(other)?.data),
+    }
+}
+
+fn guard(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    match &plan {
+        LogicalPlan::Limit(limit) if !matches!(limit.get_skip_type()?, SkipType::Literal(0)) => {
+            Ok(Transformed::yes(LogicalPlan::Filter(Filter::try_new(lit(true), Arc::new(plan))?)))
+        }
+        _ => Ok(Transformed::no(plan)),
     }
 }
 

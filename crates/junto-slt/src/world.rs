@@ -60,15 +60,8 @@ impl World {
     }
 
     /// Another engine over the same sources.
-    ///
-    /// # Panics
-    /// Never: the sources have been connected before.
     pub fn engine_with(&self, settings: Settings) -> Engine {
-        let engine = Engine::new(junto_connectors::registry(), settings);
-        for (alias, url) in &self.urls {
-            engine.add_url(alias, url).expect("the first engine took it");
-        }
-        engine
+        engine_of(&self.urls, settings)
     }
 
     fn connect(&mut self, alias: &'static str, url: Result<String, String>) {
@@ -146,6 +139,18 @@ impl World {
         }
         Ok(format!("files:{}", folder.display()))
     }
+}
+
+/// An engine over sources with these aliases and URLs.
+///
+/// # Panics
+/// When a URL is none.
+pub(crate) fn engine_of(urls: &[(&'static str, String)], settings: Settings) -> Engine {
+    let engine = Engine::new(junto_connectors::registry(), settings);
+    for (alias, url) in urls {
+        engine.add_url(alias, url).expect("the URL is well-formed and the aliases differ");
+    }
+    engine
 }
 
 /// Aliases of the other databases on the server of `alias`.

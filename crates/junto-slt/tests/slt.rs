@@ -68,15 +68,23 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// Random statements in every way; `JUNTO_DIFFERENTIAL=20000` runs so many, `JUNTO_SEED` starts elsewhere.
+/// Random statements in several ways. `JUNTO_DIFFERENTIAL=20000` runs so many, each in every way;
+/// `JUNTO_DIFFERENTIAL_SEED` starts elsewhere; `JUNTO_DIFFERENTIAL_FILE` names statements to run instead, one a line.
 fn differ(stage: &Stage) -> Result<(), Failed> {
     if !stage.needs(&["pg", "my", "lite", "duck", "files"])? {
         return Ok(());
     }
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    let statements = number("JUNTO_DIFFERENTIAL").map_or(differential::STATEMENTS, |number| number as usize);
-    let work = differential::run(stage.world(), number("JUNTO_SEED").unwrap_or(1), statements);
-    stage.runtime.block_on(work).map_err(Failed::from)
+    let statements = number("JUNTO_DIFFERENTIAL");
+    let file = std::env::var("JUNTO_DIFFERENTIAL_FILE").ok();
+    let text = file.map(std::fs::read_to_string).transpose().map_err(|error| error.to_string())?;
+    let options = differential::Options {
+        seed: number("JUNTO_DIFFERENTIAL_SEED").unwrap_or(1),
+        statements: statements.map_or(differential::STATEMENTS, |number| number as usize),
+        all_ways: statements.is_some() || text.is_some(),
+        text,
+    };
+    stage.runtime.block_on(differential::run(stage.world(), &options)).map_err(Failed::from)
 }
 
 /// Aliases the file needs on any of its sources; the files are made from PostgreSQL's rows.

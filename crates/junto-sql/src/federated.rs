@@ -1,4 +1,4 @@
-//! The parser's rules for federated statements: PostgreSQL's, with one switch set differently.
+//! The parser's rules for federated statements: PostgreSQL's, with one switch set differently and one operator bound as PostgreSQL binds it.
 
 use sqlparser::ast::Expr;
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
@@ -61,7 +61,7 @@ impl Dialect for FederatedRules {
     }
 
     fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
-        POSTGRES.parse_infix(parser, expr, precedence)
+        distinct_from(parser, expr).or_else(|| POSTGRES.parse_infix(parser, expr, precedence))
     }
 
     as_in_postgres! {
@@ -76,4 +76,16 @@ impl Dialect for FederatedRules {
         supports_insert_table_alias, supports_create_table_like_parenthesized,
         supports_select_wildcard_with_alias, supports_comma_separated_trim, supports_xml_expressions,
     }
+}
+
+/// `… IS [NOT] DISTINCT FROM x`, none for anything else. The parser of `sqlparser` 0.62 takes all that follows for `x`, so
+/// that `a IS DISTINCT FROM b AND c` would compare `a` with `b AND c`.
+fn distinct_from(parser: &mut Parser<'_>, expr: &Expr) -> Option<Result<Expr, ParserError>> {
+    let is_distinct = parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]);
+    if !is_distinct && !parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
+        return None;
+    }
+    let build = if is_distinct { Expr::IsDistinctFrom } else { Expr::IsNotDistinctFrom };
+    let right = parser.parse_subexpr(POSTGRES.prec_value(Precedence::Is));
+    Some(right.map(|right| build(Box::new(expr.clone()), Box::new(right))))
 }

@@ -42,7 +42,7 @@ pub fn shared() -> Result<&'static Server, StartError> {
 }
 
 impl Server {
-    /// Starts a server with settings for tests: nothing flushed, small buffers, 50 connections, no LOCAL INFILE.
+    /// Starts a server with settings for tests: nothing flushed, small buffers, 150 connections, no LOCAL INFILE.
     pub fn start() -> Result<Self, StartError> {
         Self::start_with(&Settings::default())
     }
@@ -58,7 +58,7 @@ impl Server {
         let logins = folder.write("logins.sql", LOGINS.replace("PASSWORD", PASSWORD).as_bytes(), account)?;
         let mut arguments = vec![
             "--bind-address=127.0.0.1".to_owned(),
-            "--max-connections=50".into(),
+            "--max-connections=150".into(),
             "--skip-name-resolve".into(),
             "--skip-log-bin".into(),
             "--local-infile=0".into(),

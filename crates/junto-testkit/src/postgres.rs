@@ -42,7 +42,7 @@ pub fn shared() -> Result<&'static Server, StartError> {
 }
 
 impl Server {
-    /// Starts a server with settings for tests: no fsync, small buffers, 50 connections, SCRAM passwords.
+    /// Starts a server with settings for tests: no fsync, small buffers, 150 connections, SCRAM passwords.
     pub fn start() -> Result<Self, StartError> {
         Self::start_with(&Settings::default())
     }
@@ -58,7 +58,7 @@ impl Server {
             "full_page_writes=off".into(),
             "shared_buffers=16MB".into(),
             "max_wal_size=64MB".into(),
-            "max_connections=50".into(),
+            "max_connections=150".into(),
             "client_connection_check_interval=500ms".into(),
             "listen_addresses=127.0.0.1".into(),
             format!("unix_socket_directories={}", folder.path().display()),

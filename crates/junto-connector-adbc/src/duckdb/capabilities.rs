@@ -11,7 +11,7 @@ use junto_connector::plan::JoinKind;
 use junto_connector::{Capabilities, Expr, Function, Literal, RelationColumn, Support, TypeClass};
 
 /// Digits of DuckDB's widest decimal.
-const DECIMAL_DIGITS: u8 = 38;
+pub(super) const DECIMAL_DIGITS: u8 = 38;
 
 /// Everything declared; [`refuses`] takes back what depends on values and widths.
 pub(super) fn capabilities() -> Capabilities {

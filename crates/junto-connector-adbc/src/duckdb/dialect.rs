@@ -5,6 +5,7 @@ use junto_connector::expr::{AggregateFunction, ArithmeticOp, CompareOp};
 use junto_connector::{Function, Literal, Result, ScanColumn, TextSemantics, TypeClass};
 use junto_connector_sql::{AggregateCall, Dialect, KeyValues, Operand, standard};
 
+use super::capabilities::DECIMAL_DIGITS;
 use super::types::{Reading, reading};
 
 /// Statements name at most this many keys one by one; more are bound as lists.
@@ -98,12 +99,16 @@ impl Dialect for DuckDb {
         }
     }
 
-    /// SUM of integers is a HUGEINT and SUM of decimals has 38 digits: the planned type is asked for.
+    /// SUM of integers is a HUGEINT and SUM of decimals has 38 digits: the planned type is asked for, if it has no more.
     fn aggregate(&self, call: &AggregateCall<'_>) -> Result<String> {
         if call.function != AggregateFunction::Sum {
             return Ok(standard::aggregate(call));
         }
-        Ok(format!("CAST({} AS {})", standard::aggregate(call), self.type_name(call.data_type)?))
+        let data_type = match call.data_type {
+            DataType::Decimal256(_, scale) => &DataType::Decimal128(DECIMAL_DIGITS, *scale),
+            other => other,
+        };
+        Ok(format!("CAST({} AS {})", standard::aggregate(call), self.type_name(data_type)?))
     }
 
     /// Bound lists become a table that is joined by hash; measured faster than literals from ten keys on.

@@ -21,14 +21,14 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, internal_err, plan_err};
+use datafusion::common::{Column, DFSchema, ScalarValue, internal_err, plan_err};
 use datafusion::error::Result;
 use datafusion::functions::expr_fn::lower;
 use datafusion::logical_expr::expr::{InList, InSubquery};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Between, BinaryExpr, Case, Expr, ExprSchemable, LogicalPlan, Operator, Projection, Union, cast,
+    Between, BinaryExpr, Case, Expr, ExprSchemable, LogicalPlan, Operator, Projection, Union, cast, lit,
 };
 use datafusion::optimizer::AnalyzerRule;
 use junto_federation::column_origin;
@@ -168,6 +168,18 @@ impl Scope {
             Expr::Negative(inner) if inner.get_type(&self.schema).is_ok_and(|t| t.is_signed_integer()) => {
                 // The least integer has no opposite.
                 Ok(Transformed::yes(checked::negate(cast(*inner, DataType::Int64))))
+            }
+            // The scale of a rounded decimal is known when its places are a literal of this type, and not before. Known
+            // later, it would not fit the comparisons around it.
+            Expr::ScalarFunction(mut function) if matches!(function.name(), "round" | "trunc") => {
+                let Some(Expr::Literal(ScalarValue::Int64(Some(places)), _)) = function.args.get(1) else {
+                    return Ok(Transformed::no(Expr::ScalarFunction(function)));
+                };
+                let Ok(places) = i32::try_from(*places) else {
+                    return Ok(Transformed::no(Expr::ScalarFunction(function)));
+                };
+                function.args[1] = lit(places);
+                Ok(Transformed::yes(Expr::ScalarFunction(function)))
             }
             Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
                 let inner = subquery.subquery.schema().fields().first().map(|field| field.data_type().clone());

@@ -22,7 +22,7 @@ use datafusion::logical_expr::function::StateFieldsArgs;
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 use junto_connector::expr::{Aggregate as RemoteAggregate, AggregateFunction};
 use junto_connector::plan::{AggregateOutput, Output};
-use junto_connector::{Expr as RemoteExpr, Relation, RemotePlan, TypeClass};
+use junto_connector::{Expr as RemoteExpr, Literal, Relation, RemotePlan, TypeClass};
 
 use super::forms::{checked, plain_column};
 use crate::cost;
@@ -141,7 +141,11 @@ fn states_of(expr: &Expr, input: &RemoteNode) -> Result<Vec<(FieldRef, RemoteAgg
     let filter = call.params.filter.as_ref().map(|filter| translate(filter, &input.schema)).transpose()?;
     let of = |function, argument| RemoteAggregate { function, argument, distinct: false, filter: filter.clone() };
     let argument = || match call.params.args.as_slice() {
-        [argument] => translate(argument, &input.schema),
+        [argument] => match translate(argument, &input.schema)? {
+            // PostgreSQL asks for its type.
+            RemoteExpr::Literal(Literal::Null(_)) => Err(format!("{name} of NULL needs no source")),
+            argument => Ok(argument),
+        },
         _ => Err(format!("{name}: takes one argument to run remotely")),
     };
     let functions = match name {

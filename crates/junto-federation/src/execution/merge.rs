@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{FieldRef, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use datafusion::catalog::Session;
+use datafusion::common::ScalarValue;
 use datafusion::error::Result;
-use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{Expr, Operator};
 use datafusion::physical_expr::aggregate::LoweredAggregateBuilder;
-use datafusion::physical_expr::expressions::{CastExpr, Column};
+use datafusion::physical_expr::expressions::{BinaryExpr, CaseExpr, CastExpr, Column, lit};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
@@ -53,7 +54,8 @@ pub(crate) fn merged(
         Arc::new(EmptyExec::new(Arc::clone(&schema))),
         Arc::clone(&schema),
     )?;
-    let states = conforming(read(&node.remote, inputs, cores)?, &partial.schema())?;
+    let counts = counts_of_averages(&partial)?;
+    let states = conforming(read(&node.remote, inputs, cores)?, &partial.schema(), &counts)?;
     let groups = partial.group_expr().as_final();
     let spreads = !groups.is_empty() && cores > 1;
     let mode = if spreads { AggregateMode::FinalPartitioned } else { AggregateMode::Final };
@@ -74,10 +76,24 @@ pub(crate) fn read(
     Ok(Arc::new(MaterializeExec::new(RemoteScanExec::new(node, 1)?, inputs.to_vec(), tables)))
 }
 
-/// The scan's columns under the names and types that the final aggregation expects.
-fn conforming(scan: Arc<dyn ExecutionPlan>, expected: &SchemaRef) -> Result<Arc<dyn ExecutionPlan>> {
+/// Columns that hold the count of an average.
+fn counts_of_averages(partial: &AggregateExec) -> Result<Vec<usize>> {
+    let mut at = partial.group_expr().expr().len();
+    let mut counts = Vec::new();
+    for function in partial.aggr_expr() {
+        if function.fun().name() == "avg" {
+            counts.push(at);
+        }
+        at += function.state_fields()?.len();
+    }
+    Ok(counts)
+}
+
+/// The scan's columns under the names and types that the final aggregation expects. It takes an average whose count is
+/// not NULL for one of some rows, so those in `counts` are NULL instead of 0.
+fn conforming(scan: Arc<dyn ExecutionPlan>, expected: &SchemaRef, counts: &[usize]) -> Result<Arc<dyn ExecutionPlan>> {
     let schema = scan.schema();
-    let column = |(index, field): (usize, &FieldRef)| {
+    let column = |(index, field): (usize, &FieldRef)| -> Result<(Arc<dyn PhysicalExpr>, String)> {
         let found = schema.field(index);
         let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(found.name(), index));
         let expr = if found.data_type() == field.data_type() {
@@ -85,8 +101,16 @@ fn conforming(scan: Arc<dyn ExecutionPlan>, expected: &SchemaRef) -> Result<Arc<
         } else {
             Arc::new(CastExpr::new(column, field.data_type().clone(), None))
         };
-        (expr, field.name().clone())
+        let expr = if counts.contains(&index) { unless_zero(expr, field.data_type())? } else { expr };
+        Ok((expr, field.name().clone()))
     };
-    let columns: Vec<(Arc<dyn PhysicalExpr>, String)> = expected.fields().iter().enumerate().map(column).collect();
+    let columns = expected.fields().iter().enumerate().map(column).collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(ProjectionExec::try_new(columns, scan)?))
+}
+
+/// `CASE WHEN x <> 0 THEN x END`
+fn unless_zero(expr: Arc<dyn PhysicalExpr>, data_type: &DataType) -> Result<Arc<dyn PhysicalExpr>> {
+    let zero = lit(ScalarValue::new_zero(data_type)?);
+    let condition: Arc<dyn PhysicalExpr> = Arc::new(BinaryExpr::new(Arc::clone(&expr), Operator::NotEq, zero));
+    Ok(Arc::new(CaseExpr::try_new(None, vec![(condition, expr)], None)?))
 }

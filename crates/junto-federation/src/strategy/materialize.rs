@@ -76,6 +76,11 @@ impl Mover {
 
     /// The temporary table that holds what a plan reads.
     fn moved(&mut self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        if plan.schema().fields().is_empty() {
+            // As below `EXISTS (SELECT 1 FROM …)`. No source has a temporary table without columns.
+            self.refused.get_or_insert_with(|| "rows without columns have no place in another database".into());
+            return Ok(plan);
+        }
         let name = format!("junto_m{}", self.moved);
         self.moved += 1;
         let schema = Arc::clone(plan.schema());
