@@ -22,6 +22,11 @@ impl Dialect for PostgresDialect {
 
     fn literal(&self, literal: &Literal) -> Result<String> {
         Ok(match literal {
+            // A NULL without a type is a text as soon as a query has delivered it.
+            Literal::Null(data_type) => match self.type_name(data_type) {
+                Ok(name) => format!("NULL::{name}"),
+                Err(_) => "NULL".into(),
+            },
             // Unsigned digits of this size are numeric, and stay it under the minus.
             Literal::Int(i64::MIN) => "'-9223372036854775808'::bigint".into(),
             Literal::Float(value) if value.is_nan() => "'NaN'::float8".into(),

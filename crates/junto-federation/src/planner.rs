@@ -9,7 +9,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::{Filter, LogicalPlan, SkipType, UserDefinedLogicalNode, lit};
+use datafusion::logical_expr::{Filter, LogicalPlan, SkipType, Sort, UserDefinedLogicalNode, lit};
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::{Optimizer, OptimizerContext};
 use datafusion::physical_plan::ExecutionPlan;
@@ -88,7 +88,7 @@ impl FederatedPlanner {
     }
 }
 
-/// Keeps sorts above the limits that skip rows, except where nothing is above them.
+/// Keeps sorts above the limits that skip rows, except where nothing is above them, and above unions.
 ///
 /// ```text
 /// Sort: a                 Sort: a
@@ -97,7 +97,8 @@ impl FederatedPlanner {
 /// ```
 ///
 /// DataFusion's physical optimizer moves a sort to below such a limit, which then skips other rows, and lets it keep
-/// `fetch` rows, of which the limit skips some (`slt/core/limits_in_queries.slt`). It moves none through a filter.
+/// `fetch` rows, of which the limit skips some (`slt/core/limits_in_queries.slt`). Moved into a union, it can be found to be in no order
+/// (`slt/federation/unions.slt`). It moves none through a filter.
 fn guarded(plan: LogicalPlan) -> Result<LogicalPlan> {
     let below = |plan: LogicalPlan| plan.transform_up_with_subqueries(guard);
     match plan {
@@ -115,7 +116,20 @@ fn guard(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         LogicalPlan::Limit(limit) if !matches!(limit.get_skip_type()?, SkipType::Literal(0)) => {
             Ok(Transformed::yes(LogicalPlan::Filter(Filter::try_new(lit(true), Arc::new(plan))?)))
         }
+        LogicalPlan::Sort(sort) if sort.fetch.is_none() && shows_union(&sort.input) => {
+            let input = Filter::try_new(lit(true), Arc::clone(&sort.input))?;
+            let sort = Sort { input: Arc::new(LogicalPlan::Filter(input)), ..sort.clone() };
+            Ok(Transformed::yes(LogicalPlan::Sort(sort)))
+        }
         _ => Ok(Transformed::no(plan)),
+    }
+}
+
+fn shows_union(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Union(_) => true,
+        LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) => plan.inputs().into_iter().all(shows_union),
+        _ => false,
     }
 }
 

@@ -128,6 +128,11 @@ pub(super) fn project(node: &RemoteNode, exprs: &[Expr], schema: DFSchemaRef) ->
     let mut outputs = Vec::with_capacity(exprs.len());
     let mut per_row = 0.0;
     for (expr, field) in exprs.iter().zip(schema.fields()) {
+        if matches!(field.data_type(), DataType::Utf8 | DataType::LargeUtf8)
+            && plain_column(expr, &node.schema).is_none()
+        {
+            return Err(format!("{expr}: sources deliver text in another type"));
+        }
         let translated = translate(expr, &node.schema)?;
         per_row += cost::condition(&translated, &types, &costs).0;
         outputs.push(Output {

@@ -166,7 +166,7 @@ impl Generator<'_> {
             0 => format!("{name} IS NULL"),
             1 => format!("{name} IS NOT NULL"),
             2 | 3 => {
-                let mut list: Vec<String> = (0..1 + self.random.below(5)).map(|_| value(self)).collect();
+                let mut list: Vec<String> = (0..=self.random.below(5)).map(|_| value(self)).collect();
                 let not = if self.random.one_in(3) { "NOT " } else { "" };
                 if self.random.one_in(8) {
                     list.push("NULL".into());
@@ -283,10 +283,7 @@ impl Generator<'_> {
             }
             return format!("{not}EXISTS (SELECT 1 FROM {item}{filter})");
         }
-        let (_, inside, outside) = match self.equality(&inner, &outer) {
-            Some(pair) => pair,
-            None => return "TRUE".to_owned(),
-        };
+        let Some((_, inside, outside)) = self.equality(&inner, &outer) else { return "TRUE".to_owned() };
         // DataFusion plans no NOT IN that looks outside.
         let filter = if not.is_empty() && self.random.one_in(3) {
             self.inner_filter(depth, scope, &inner)

@@ -158,7 +158,7 @@ fn create(sql: &mut String, table: &Filled, dialect: Dialect) {
     }
     items.extend(table.keys.unique.iter().map(|columns| format!("UNIQUE ({})", list(columns))));
     let options = match dialect {
-        // Seven of ten pages' bytes stay empty: many pages of few rows.
+        // Nine tenths of each page stay empty: many pages of few rows.
         Dialect::PostgreSql if table.is_large => " WITH (fillfactor = 10)",
         Dialect::MariaDb => " STATS_PERSISTENT = 1 STATS_AUTO_RECALC = 0",
         _ => "",

@@ -94,7 +94,7 @@ pub(super) fn random(random: &mut Random) -> Vec<Filled> {
 
 fn filled(random: &mut Random, name: String, rows: usize) -> Filled {
     let mut fields = vec![id()];
-    for number in 0..1 + random.below(7) {
+    for number in 0..=random.below(7) {
         fields.push(field(random, format!("c{number}"), rows));
     }
     // Far apart in a large table, so that its range promises as many rows as the sources are told.
@@ -294,7 +294,7 @@ fn literal(kind: Kind, value: &str) -> String {
         Kind::Date => format!("DATE '{value}'"),
         Kind::Moment => format!("TIMESTAMP '{value}'"),
         // No decimal has so many digits.
-        Kind::Double if value.contains("e") => format!("CAST('{value}' AS double precision)"),
+        Kind::Double if value.contains('e') => format!("CAST('{value}' AS double precision)"),
         // Its positive part would not fit on its own.
         Kind::BigInteger if value == "-9223372036854775808" => "(-9223372036854775807 - 1)".to_owned(),
         _ => value.to_owned(),

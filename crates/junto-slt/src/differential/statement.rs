@@ -117,7 +117,7 @@ impl Generator<'_> {
 
     /// A selection with columns of these classes, or any.
     fn select(&mut self, depth: usize, classes: Option<&[Class]>) -> Query {
-        let (from, scope, rows) = self.from(depth);
+        let (from, scope, rows) = self.from_clause(depth);
         let filter = self.filter(depth, &scope);
         match (classes, self.random.below(10)) {
             (None, 0..=3) => self.grouped(&from, &filter, &scope, rows),
@@ -181,13 +181,13 @@ impl Generator<'_> {
     }
 
     /// A FROM clause, what it makes visible, and its rows at most.
-    fn from(&mut self, depth: usize) -> (String, Vec<Item>, usize) {
-        let (mut from, first) = self.from_item(depth);
+    fn from_clause(&mut self, depth: usize) -> (String, Vec<Item>, usize) {
+        let (mut from, first) = self.joined_item(depth);
         let mut rows = first.rows;
         let mut scope = vec![first];
         let joins = *self.random.choose(&[0, 0, 1, 1, 1, 2, 2, 3]);
         for _ in 0..joins {
-            let (text, mut item) = self.from_item(depth);
+            let (text, mut item) = self.joined_item(depth);
             let kind = *self.random.choose(&["JOIN", "JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
             let left = self.random.below(scope.len());
             let Some((condition, left_equal, right_equal)) = self.join_condition(&scope, left, &item, rows) else {
@@ -205,7 +205,7 @@ impl Generator<'_> {
         (from, scope, rows)
     }
 
-    fn from_item(&mut self, depth: usize) -> (String, Item) {
+    fn joined_item(&mut self, depth: usize) -> (String, Item) {
         if let Some(named) = &self.named
             && self.random.one_in(2)
         {
@@ -294,7 +294,7 @@ impl Generator<'_> {
                 self.item(key, &mut items, &mut columns);
             }
         }
-        for _ in 0..1 + self.random.below(3) {
+        for _ in 0..=self.random.below(3) {
             let aggregate = self.aggregate(scope);
             self.item(aggregate, &mut items, &mut columns);
         }
@@ -362,7 +362,7 @@ impl Generator<'_> {
     fn windowed(&mut self, from: &str, filter: &str, scope: &[Item], rows: usize) -> Query {
         let mut items = Vec::new();
         let mut columns = Vec::new();
-        for _ in 0..1 + self.random.below(2) {
+        for _ in 0..=self.random.below(2) {
             let column = self.column(scope, None);
             self.item(column, &mut items, &mut columns);
         }
@@ -389,7 +389,6 @@ impl Generator<'_> {
         let class = if function.starts_with("max") { text.class } else { Class::Integer };
         let values = if class == Class::Integer { vec!["1".into(), "2".into()] } else { text.values };
         let column = Column { name: function, class, is_tame: false, values, most_equal: rows };
-        // The row number is bound to a partition that may not be shown.
         self.item(column, &mut items, &mut columns);
         Query { text: format!("SELECT {} FROM {from}{filter}", items.join(", ")), columns, rows }
     }
