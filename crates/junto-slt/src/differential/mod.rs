@@ -89,7 +89,8 @@ async fn round(world: &World, report: &mut Report<'_>, seed: u64, statements: us
         }
     }
     // Of its own, so that written statements meet the same tables.
-    let filled = schema::random(&mut Random::new(seed));
+    let most_rows = if report.options.all_ways { schema::ROWS_OF_PARTS } else { schema::MANY_ROWS };
+    let filled = schema::random(&mut Random::new(seed), most_rows);
     let sources = load::Sources::fill(&filled).await?;
     let tables: Vec<Table> = filled.iter().map(schema::Filled::described).collect();
     let ways = ways::all(|settings| sources.engine(settings));

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use super::random::Random;
 use super::tables::{Class, Column, Table};
 
-/// Rows of a table that connectors read in parts, see [`super::load`].
-const MANY_ROWS: usize = 20_000;
+/// Rows of the largest table, and where MariaDB is to read it in parts as well; see [`super::load`].
+pub(super) const MANY_ROWS: usize = 20_000;
+pub(super) const ROWS_OF_PARTS: usize = 60_000;
 /// Literals known of a column.
 const MOST_LITERALS: usize = 12;
 
@@ -75,13 +76,13 @@ pub(super) struct Filled {
     pub(super) is_large: bool,
 }
 
-/// Random tables.
-pub(super) fn random(random: &mut Random) -> Vec<Filled> {
+/// Random tables, the largest of so many rows.
+pub(super) fn random(random: &mut Random, most_rows: usize) -> Vec<Filled> {
     let count = 8 + random.below(5);
     (0..count)
         .map(|number| {
             let rows = match number {
-                0 => MANY_ROWS,
+                0 => most_rows,
                 1 => 0,
                 2 => 1,
                 3..=5 => 100 + random.below(300),
@@ -98,7 +99,7 @@ fn filled(random: &mut Random, name: String, rows: usize) -> Filled {
         fields.push(field(random, format!("c{number}"), rows));
     }
     // Far apart in a large table, so that its range promises as many rows as the sources are told.
-    let is_large = rows == MANY_ROWS;
+    let is_large = rows >= MANY_ROWS;
     let (first, step) = if is_large { (1, 3) } else { (*random.choose(&[1, 1, 0, -7]), 1) };
     let rows = (0..rows as i64)
         .map(|row| {
@@ -262,6 +263,12 @@ fn day(random: &mut Random, is_tame: bool) -> String {
 }
 
 impl Filled {
+    /// Separated by commas.
+    pub(super) fn column_names(&self) -> String {
+        let names: Vec<&str> = self.fields.iter().map(|field| field.name.as_str()).collect();
+        names.join(", ")
+    }
+
     /// As statements see it.
     pub(super) fn described(&self) -> Table {
         let columns = self.fields.iter().enumerate().map(|(at, field)| self.column(at, field)).collect();
