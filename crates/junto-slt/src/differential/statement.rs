@@ -117,7 +117,7 @@ impl Generator<'_> {
 
     /// A selection with columns of these classes, or any.
     fn select(&mut self, depth: usize, classes: Option<&[Class]>) -> Query {
-        let (from, scope, rows) = self.from_clause(depth);
+        let (from, scope, rows) = self.sources_clause(depth);
         let filter = self.filter(depth, &scope);
         match (classes, self.random.below(10)) {
             (None, 0..=3) => self.grouped(&from, &filter, &scope, rows),
@@ -181,7 +181,7 @@ impl Generator<'_> {
     }
 
     /// A FROM clause, what it makes visible, and its rows at most.
-    fn from_clause(&mut self, depth: usize) -> (String, Vec<Item>, usize) {
+    fn sources_clause(&mut self, depth: usize) -> (String, Vec<Item>, usize) {
         let (mut from, first) = self.joined_item(depth);
         let mut rows = first.rows;
         let mut scope = vec![first];
