@@ -34,12 +34,15 @@ pub(super) fn session_statement(session: Session, product: Product<'_>, own_sql_
         Session::Generated => {
             let fresh =
                 if product.remembers_statistics() { ", SESSION information_schema_stats_expiry = 0" } else { "" };
+            // MariaDB keeps what a subquery found for a value, and finds it again for all values that the column's
+            // collation takes for equal, although the subquery compares bytes.
+            let exact = if product.is_mariadb { ", SESSION optimizer_switch = 'subquery_cache=off'" } else { "" };
             // Transactions that read in parallel need a snapshot, which lesser isolation does not keep.
             format!(
                 "SET NAMES utf8mb4 COLLATE utf8mb4_bin, {common}, SESSION sql_mode = \
                  'ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES', \
                  SESSION sql_select_limit = 18446744073709551615, SESSION sql_big_selects = 1, \
-                 SESSION {prefix}_isolation = 'REPEATABLE-READ', SESSION {prefix}_read_only = 1{fresh}"
+                 SESSION {prefix}_isolation = 'REPEATABLE-READ', SESSION {prefix}_read_only = 1{fresh}{exact}"
             )
         }
         Session::Native { read_only: only } => format!(
@@ -60,6 +63,7 @@ mod tests {
     fn generated_statements_have_one_spelling_and_native_ones_the_servers() {
         let generated = session_statement(Session::Generated, MARIADB, "ANSI");
         assert!(generated.contains("NO_BACKSLASH_ESCAPES") && generated.contains("tx_read_only = 1"), "{generated}");
+        assert!(generated.contains("subquery_cache=off"), "{generated}");
         let mysql = Product { is_mariadb: false, version: "8.0.36" };
         let native = session_statement(Session::Native { read_only: false }, mysql, "ANSI");
         assert!(native.contains("sql_mode = 'ANSI'") && native.contains("transaction_read_only = 0"), "{native}");

@@ -81,10 +81,15 @@ fn harmonise_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         return Ok(if changed { Transformed::yes(plan) } else { Transformed::no(plan) });
     }
     let names = NamePreserver::new(&plan);
-    plan.map_expressions(|expr| {
+    let named = |expr: Expr| {
         let name = names.save(&expr);
         let rewritten = expr.transform_up(|inner| scope.rewrite(inner))?;
         Ok(rewritten.update_data(|expr| name.restore(expr)))
+    };
+    plan.map_expressions(|expr| match expr {
+        // The columns of the groups, each with a name of its own.
+        Expr::GroupingSet(_) => expr.map_children(named),
+        other => named(other),
     })
 }
 
