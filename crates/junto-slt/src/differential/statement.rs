@@ -106,10 +106,10 @@ impl Generator<'_> {
             *self.random.choose(&["UNION ALL", "UNION ALL", "UNION", "UNION", "INTERSECT", "EXCEPT", "EXCEPT ALL"]);
         let other = self.select(depth, Some(&classes));
         query.text = format!("({}) {operator} ({})", query.text, other.text);
-        query.rows += other.rows;
+        query.rows = query.rows.saturating_add(other.rows);
         for (column, other) in query.columns.iter_mut().zip(other.columns) {
             column.is_tame &= other.is_tame;
-            column.most_equal += other.most_equal;
+            column.most_equal = column.most_equal.saturating_add(other.most_equal);
             column.values.extend(other.values);
         }
         query
