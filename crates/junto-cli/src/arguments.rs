@@ -38,7 +38,7 @@ pub(crate) enum Command {
     Schema(SchemaArguments),
     /// Add, list, test, edit, remove, import and export connections
     Connections(ConnectionsArguments),
-    /// Make demo databases and run a first statement over three of them
+    /// Make demo databases and run first statements over them
     Demo(DemoArguments),
 }
 
@@ -167,6 +167,12 @@ pub(crate) struct DemoArguments {
     /// Folder for the demo databases [default: a folder of this user's data]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    /// Leave PostgreSQL and MariaDB out, also where they are installed
+    #[arg(long)]
+    pub(crate) no_servers: bool,
+    /// Stop the demo's PostgreSQL and MariaDB; their data stay for the next time
+    #[arg(long, conflicts_with = "no_servers")]
+    pub(crate) stop: bool,
     /// Do not open a browser
     #[arg(long)]
     pub(crate) no_browser: bool,

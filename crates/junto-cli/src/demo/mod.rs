@@ -1,17 +1,21 @@
-//! `junto demo`: three databases of a small web shop, and a first statement over all of them.
+//! `junto demo`: the databases of a small web shop, and first statements over all of them.
 
+mod billing;
 mod crm;
 mod events;
 mod random;
+mod servers;
 mod shop;
+mod support;
 mod table;
 mod tour;
 mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use junto_connector::{ConnectorFactory, NativeRequest, Reaper, StatementContext};
+use junto_connector::{Connector, NativeRequest, Reaper, StatementContext};
 
 use crate::arguments::{DemoArguments, SourceArguments};
 use crate::configuration::{Declared, alias};
@@ -43,15 +47,22 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<()> {
         Some(folder) => folder,
         None => default_folder()?,
     };
+    let config = folder.join("junto.toml");
+    if arguments.stop {
+        return servers::stop(&folder, &config).await;
+    }
     if is_complete(&folder) {
         note(&format!("The demo databases are in {}", folder.display()));
     } else {
         note(&format!("Making the demo databases in {} …", folder.display()));
         make(&folder).await?;
     }
-    let config = folder.join("junto.toml");
+    let servers = match arguments.no_servers {
+        true => Vec::new(),
+        false => servers::start(&folder, &config).await?,
+    };
     let session = Session::open(&SourceArguments { connections: Vec::new(), config: Some(config.clone()) })?;
-    let outcome = tour::run(&session, &config).await;
+    let outcome = tour::run(&session, &config, &servers).await;
     session.engine.shutdown();
     outcome
 }
@@ -89,20 +100,35 @@ async fn make(folder: &Path) -> Result<()> {
 
 /// Writes tables into a new DuckDB file, through the driver's native path.
 async fn write_duckdb(path: &Path, tables: &[Table]) -> Result<()> {
-    let failed = |error: junto_connector::Error| Failure::source("crm", &error);
-    let registry = junto_connectors::registry();
     let options =
         vec![("path".to_owned(), path.to_string_lossy().into_owned()), ("create".to_owned(), "true".to_owned())];
-    let declared = Declared { driver: Some("duckdb".into()), options, ..Declared::new(alias("crm")?) };
-    let factory: &dyn ConnectorFactory = registry.by_driver("duckdb").map_err(failed)?.as_ref();
-    let connector = factory.connect(declared.config(&registry)?, Reaper::start()).await.map_err(failed)?;
+    let connector =
+        connect(&Declared { driver: Some("duckdb".into()), options, ..Declared::new(alias("crm")?) }).await?;
     // The checkpoint leaves one file, without a log beside it.
-    for sql in tables.iter().flat_map(Table::statements).chain(["CHECKPOINT".to_owned()]) {
-        let context = StatementContext::new(None);
-        let request = NativeRequest { sql, read_only: false, batch_rows: 1024, context };
-        connector.native(request).await.map_err(failed)?;
-    }
+    let statements = tables.iter().flat_map(Table::statements).chain(["CHECKPOINT".to_owned()]);
+    execute(connector.as_ref(), statements).await.map_err(|error| Failure::source("crm", &error))?;
     connector.close().await;
+    Ok(())
+}
+
+/// Opens a connection that need not be in any file.
+async fn connect(declared: &Declared) -> Result<Arc<dyn Connector>> {
+    let failed = |error: junto_connector::Error| Failure::source(declared.alias.as_str(), &error);
+    let registry = junto_connectors::registry();
+    let config = declared.config(&registry)?;
+    let factory = registry.by_driver(&config.driver).map_err(failed)?;
+    factory.connect(config, Reaper::start()).await.map_err(failed)
+}
+
+/// Runs statements that write and return no rows.
+async fn execute(
+    connector: &dyn Connector,
+    statements: impl IntoIterator<Item = String>,
+) -> junto_connector::Result<()> {
+    for sql in statements {
+        let context = StatementContext::new(None);
+        connector.native(NativeRequest { sql, read_only: false, batch_rows: 1024, context }).await?;
+    }
     Ok(())
 }
 

@@ -32,7 +32,8 @@ pub(super) fn write(path: &Path) -> Result<()> {
     connection.execute_batch("ANALYZE").map_err(failed)
 }
 
-fn tables() -> [Table; 4] {
+/// The tables.
+pub(super) fn tables() -> [Table; 4] {
     let products = products();
     let (orders, items) = orders(&products);
     [customers(), products, orders, items]

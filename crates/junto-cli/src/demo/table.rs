@@ -1,8 +1,8 @@
-//! Tables of the demo as SQL that SQLite and DuckDB both take.
+//! Tables of the demo as SQL that every database of it takes.
 
 use std::fmt::Write;
 
-/// A value; its SQL spelling is the same in both databases.
+/// A value; its SQL spelling is the same in all databases.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Null,
@@ -52,7 +52,10 @@ impl Value {
             Value::Null => write!(sql, "NULL"),
             Value::Integer(number) => write!(sql, "{number}"),
             Value::Text(text) => write!(sql, "'{}'", text.replace('\'', "''")),
-            Value::Amount(cents) => write!(sql, "{}.{:02}", cents / 100, cents % 100),
+            Value::Amount(cents) => {
+                let sign = if *cents < 0 { "-" } else { "" };
+                write!(sql, "{sign}{}.{:02}", cents.abs() / 100, cents.abs() % 100)
+            }
             Value::Date(days) => {
                 let mut date = Vec::new();
                 crate::output::write_date(*days, &mut date);
@@ -87,12 +90,13 @@ mod tests {
 
     #[test]
     fn spells_every_value() {
-        let values = vec![Value::Null, 7.into(), "O'Hara".into(), Value::Amount(1905), Value::Date(0)];
+        let values =
+            vec![Value::Null, 7.into(), "O'Hara".into(), Value::Amount(1905), Value::Amount(-5), Value::Date(0)];
         let table = Table { definition: &["CREATE TABLE t (x)"], name: "t", rows: vec![values] };
         let statements: Vec<String> = table.statements().collect();
         assert_eq!(
             statements,
-            ["CREATE TABLE t (x)", "INSERT INTO t VALUES\n(NULL, 7, 'O''Hara', 19.05, '1970-01-01')"]
+            ["CREATE TABLE t (x)", "INSERT INTO t VALUES\n(NULL, 7, 'O''Hara', 19.05, -0.05, '1970-01-01')"]
         );
     }
 }

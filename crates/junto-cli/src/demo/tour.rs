@@ -1,10 +1,11 @@
-//! The first statement of the demo, its answer, what ran where, and what to try next.
+//! The first statements of the demo, their answers, what ran where, and what to try next.
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use junto_engine::{PlanNode, StatementOptions};
 
+use super::servers::LIFE;
 use crate::arguments::{StatementArguments, Timeout};
 use crate::failure::{Failure, Result};
 use crate::output::{self, Format, Look, visible};
@@ -12,8 +13,10 @@ use crate::progress::grouped;
 use crate::session::Session;
 use crate::terminal;
 
-/// Runs over all three databases.
-const STATEMENT: &str = "\
+const THREE_QUESTION: &str = "Which customers spent most since July 2025 and wait for support, and what brought them?";
+
+/// Runs over the databases that are always there.
+const THREE_SOURCES: &str = "\
 SELECT c.name AS customer, a.name AS company, g.name AS came_by, o.spent, t.open_tickets
 FROM @shop.customers c
 JOIN (SELECT customer_id, sum(total) AS spent
@@ -31,27 +34,55 @@ JOIN @events.campaigns g ON g.code = v.campaign
 ORDER BY o.spent DESC
 LIMIT 10";
 
-/// Shows everything on standard output.
-pub(super) async fn run(session: &Session, config: &Path) -> Result<()> {
-    say("Which customers spent most since July 2025 and wait for support, and what brought them?\n")?;
-    say(&indented(STATEMENT))?;
-    say("")?;
-    let unlimited = StatementArguments { on: None, timeout: Some(Timeout(None)), strategy: None, memory_limit: None };
-    let options = session.options(&unlimited);
-    answer(session, &options).await?;
-    let explanation = session.engine.explain(STATEMENT, &options, false).await?;
-    say("\nEach database got one piece of it:\n")?;
-    pieces(&explanation.root)?;
+const FIVE_QUESTION: &str =
+    "And with PostgreSQL and MariaDB: which customers with an urgent ticket owe money since before October 2025?";
+
+/// Runs over these and both servers.
+const FIVE_SOURCES: &str = "\
+SELECT c.name AS customer, a.name AS company, g.name AS came_by, i.overdue, t.subject, m.messages, m.last_on
+FROM (SELECT customer_id, sum(amount) AS overdue
+      FROM @billing.invoices
+      WHERE status = 'open' AND due_on < DATE '2025-10-01'
+      GROUP BY customer_id) i
+JOIN @shop.customers c ON c.id = i.customer_id
+JOIN @crm.contacts k ON k.customer_id = c.id
+JOIN @crm.accounts a ON a.id = k.account_id
+JOIN @crm.tickets t ON t.contact_id = k.id AND t.priority = 'urgent' AND t.closed_on IS NULL
+JOIN (SELECT ticket_id, count(*) AS messages, max(sent_on) AS last_on
+      FROM @support.messages
+      GROUP BY ticket_id) m ON m.ticket_id = t.id
+JOIN @events.page_views v ON v.customer_id = c.id AND v.page = '/welcome'
+JOIN @events.campaigns g ON g.code = v.campaign
+ORDER BY i.overdue DESC, t.id
+LIMIT 10";
+
+/// Shows everything on standard output. `servers` are the aliases of those that run.
+pub(super) async fn run(session: &Session, config: &Path, servers: &[&str]) -> Result<()> {
+    show(session, THREE_QUESTION, THREE_SOURCES).await?;
+    if servers.len() == 2 {
+        say("")?;
+        show(session, FIVE_QUESTION, FIVE_SOURCES).await?;
+    }
     say("\nTry next:\n")?;
-    for line in next_steps(config) {
+    for line in next_steps(config, servers) {
         say(&format!("  {line}"))?;
     }
     Ok(())
 }
 
-async fn answer(session: &Session, options: &StatementOptions) -> Result<()> {
+async fn show(session: &Session, question: &str, statement: &str) -> Result<()> {
+    say(&format!("{question}\n\n{}\n", indented(statement)))?;
+    let unlimited = StatementArguments { on: None, timeout: Some(Timeout(None)), strategy: None, memory_limit: None };
+    let options = session.options(&unlimited);
+    answer(session, statement, &options).await?;
+    let explanation = session.engine.explain(statement, &options, false).await?;
+    say("\nEach database got one piece of it:\n")?;
+    pieces(&explanation.root)
+}
+
+async fn answer(session: &Session, statement: &str, options: &StatementOptions) -> Result<()> {
     let started = std::time::Instant::now();
-    let mut run = session.engine.execute(STATEMENT, options).await?;
+    let mut run = session.engine.execute(statement, options).await?;
     let batches = run.collect().await?;
     let elapsed = started.elapsed();
     let look = Look { colour: terminal::colour_on_stdout() };
@@ -76,10 +107,11 @@ fn pieces(node: &PlanNode) -> Result<()> {
 }
 
 /// Commands that work as they are printed.
-fn next_steps(config: &Path) -> [String; 4] {
+fn next_steps(config: &Path, servers: &[&str]) -> Vec<String> {
     let junto = std::env::current_exe().map_or_else(|_| "junto".into(), |path| quoted(&path.to_string_lossy()));
+    let folder = quoted(&config.parent().unwrap_or(config).to_string_lossy());
     let config = quoted(&config.to_string_lossy());
-    [
+    let mut steps = vec![
         format!("{junto} schema --config {config} @shop.orders"),
         format!(
             "{junto} query --config {config} \"SELECT country, count(*) FROM @shop.customers GROUP BY 1 ORDER BY 2 DESC\""
@@ -87,10 +119,24 @@ fn next_steps(config: &Path) -> [String; 4] {
         format!(
             "{junto} explain --config {config} --analyze \"SELECT * FROM @shop.orders o JOIN @crm.contacts k ON k.customer_id = o.customer_id WHERE k.id = 7\""
         ),
-        format!(
-            "{junto} query --config {config} -c mine=postgres://user:password@host/database \"SELECT * FROM @mine.table LIMIT 10\"   (your own database)"
-        ),
-    ]
+    ];
+    if servers.contains(&"billing") {
+        steps.push(format!(
+            "{junto} query --config {config} \"SELECT i.status, count(*), sum(o.total) FROM @billing.invoices i JOIN @shop.orders o ON o.id = i.order_id GROUP BY 1\""
+        ));
+    }
+    if servers.contains(&"support") {
+        steps.push(format!(
+            "{junto} query --config {config} \"SELECT t.priority, count(*) FROM @support.messages m JOIN @crm.tickets t ON t.id = m.ticket_id GROUP BY 1\""
+        ));
+    }
+    steps.push(format!(
+        "{junto} query --config {config} -c mine=postgres://user:password@host/database \"SELECT * FROM @mine.table LIMIT 10\"   # your own database"
+    ));
+    if !servers.is_empty() {
+        steps.push(format!("{junto} demo --dir {folder} --stop   # ends the two servers, which else run for {LIFE}"));
+    }
+    steps
 }
 
 /// For a shell, in quotes where it needs them.

@@ -160,3 +160,26 @@ pub(super) const CAMPAIGNS: [(&str, &str, &str); 12] = [
 ];
 
 pub(super) const PAGES: [&str; 8] = ["/", "/search", "/product", "/basket", "/checkout", "/help", "/account", "/about"];
+
+pub(super) const METHODS: [&str; 4] = ["card", "bank transfer", "voucher", "cash on delivery"];
+
+pub(super) const TEAMS: [&str; 4] = ["first line", "parcels", "returns", "billing"];
+
+/// What customers write to support.
+pub(super) const QUESTIONS: [&str; 6] = [
+    "Where is my order?",
+    "It arrived broken. What now?",
+    "I'd like to send it back.",
+    "The address on the invoice is wrong.",
+    "Is there any news?",
+    "Thank you, that helped.",
+];
+
+/// What support writes to customers.
+pub(super) const ANSWERS: [&str; 5] = [
+    "We are looking into it.",
+    "A new one is on its way.",
+    "Here is a label for the parcel.",
+    "The amount will be back in five days.",
+    "Could you send us a photo?",
+];

@@ -60,7 +60,18 @@ impl Place {
 
     /// `junto` with this folder as current folder and home, and no settings from outside.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_junto"));
+        let mut command = self.program(env!("CARGO_BIN_EXE_junto"));
+        command.args(arguments);
+        command
+    }
+
+    /// Runs a line as a shell does, in the same surroundings.
+    pub(crate) fn shell(&self, line: &str) -> Outcome {
+        self.program("sh").args(["-c", line]).output().expect("the shell starts").into()
+    }
+
+    fn program(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(|name| name.starts_with("JUNTO_") && name != "JUNTO_DUCKDB_LIBRARY") {
                 command.env_remove(name);
@@ -72,7 +83,7 @@ impl Place {
             |cache| Path::new(&cache).to_owned(),
         );
         command.env("XDG_CACHE_HOME", cache).env("HOME", self.path()).env_remove("XDG_CONFIG_HOME");
-        command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
+        command.current_dir(self.path()).stdin(Stdio::null());
         command
     }
 

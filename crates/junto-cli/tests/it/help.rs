@@ -17,7 +17,7 @@ Commands:
   explain      Show what a statement runs where, and the SQL each database gets
   schema       Show the schemas and tables of a connection, or the columns of a table
   connections  Add, list, test, edit, remove, import and export connections
-  demo         Make demo databases and run a first statement over three of them
+  demo         Make demo databases and run first statements over them
 
 Options:
   -h, --help     Print help
