@@ -86,7 +86,8 @@ impl Cost {
 
     /// With one of its parts replaced by another.
     pub(crate) fn with(self, old: Cost, new: Cost) -> Self {
-        Self { cpu: self.cpu - old.cpu + new.cpu, chain: self.chain - old.chain + new.chain }
+        let replaced = |whole: f64, old: f64, new: f64| (whole - old).max(0.0) + new;
+        Self { cpu: replaced(self.cpu, old.cpu, new.cpu), chain: replaced(self.chain, old.chain, new.chain) }
     }
 
     /// Estimated elapsed time.
