@@ -97,8 +97,8 @@ impl FederatedPlanner {
 /// ```
 ///
 /// DataFusion's physical optimizer moves a sort to below such a limit, which then skips other rows, and lets it keep
-/// `fetch` rows, of which the limit skips some (`slt/core/limits_in_queries.slt`). Moved into a union, it can be found to be in no order
-/// (`slt/federation/unions.slt`). It moves none through a filter.
+/// `fetch` rows, of which the limit skips some (`slt/core/limits_in_queries.slt`). Moved into a union, it can be found to
+/// be in no order (`slt/federation/unions.slt`). It moves none through a filter.
 fn guarded(plan: LogicalPlan) -> Result<LogicalPlan> {
     let below = |plan: LogicalPlan| plan.transform_up_with_subqueries(guard);
     match plan {

@@ -1,4 +1,5 @@
-//! The parser's rules for federated statements: PostgreSQL's, with one switch set differently and one operator bound as PostgreSQL binds it.
+//! The parser's rules for federated statements: PostgreSQL's, with one switch set differently and one operator bound as
+//! PostgreSQL binds it.
 
 use sqlparser::ast::Expr;
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};

@@ -23,43 +23,71 @@ pub(super) struct EndToEnd {
 /// An index that is read because it has every column is smaller than the table: ranges of that index are parts. Where
 /// rows are `delivered` their decoding is most of the work, and parts of the table will do.
 pub(super) fn end_to_end(explained: &TextRows, delivered: bool) -> Option<EndToEnd> {
-    let at = |name: &str| explained.columns.iter().position(|column| column.eq_ignore_ascii_case(name));
-    let (id, table, access, key, rows) = (at("id")?, at("table")?, at("type")?, at("key")?, at("rows")?);
-    let extra = at("Extra")?;
-    let cell = |line: &[Option<String>], at: usize| line.get(at).cloned().flatten().unwrap_or_default();
-    let line = explained.rows.iter().find(|line| cell(line, table) == FIRST_TABLE)?;
-    let outermost = explained.rows.iter().find(|other| cell(other, id) == cell(line, id))?;
-    let index = match (cell(line, access).as_str(), cell(line, key)) {
+    let lines = Lines::of(explained)?;
+    let first = lines.first_table()?;
+    let index = match (first.access.as_str(), first.key) {
         ("ALL", _) => PRIMARY.to_owned(),
         ("index", _) if delivered => PRIMARY.to_owned(),
         ("index" | "range", key) if key == PRIMARY => key,
-        ("index" | "range", key) if has_every_column(&cell(line, extra)) && !delivered => key,
+        ("index" | "range", key) if first.has_every_column && !delivered => key,
         _ => return None,
     };
-    if cell(outermost, table) != FIRST_TABLE {
+    let outermost = lines.all().find(|other| other.id == first.id)?;
+    if outermost.table != FIRST_TABLE {
         return None;
     }
-    let others = explained.rows.iter().filter(|other| cell(other, table) != FIRST_TABLE);
-    let scanned = others.filter(|other| matches!(cell(other, access).as_str(), "ALL" | "index" | "range"));
-    let rows_of_others = scanned.filter_map(|other| cell(other, rows).parse::<u64>().ok()).sum();
-    Some(EndToEnd { index, rows: cell(line, rows).parse().ok()?, rows_of_others })
+    let others = lines.all().filter(|other| other.table != FIRST_TABLE);
+    let scanned = others.filter(|other| matches!(other.access.as_str(), "ALL" | "index" | "range"));
+    let rows_of_others = scanned.filter_map(|other| other.rows).sum();
+    Some(EndToEnd { index, rows: first.rows?, rows_of_others })
 }
 
 /// Rows that the server expects to look up in the first table for an index over other columns, and the index.
 pub(super) fn looked_up(explained: &TextRows) -> Option<(u64, String)> {
-    let at = |name: &str| explained.columns.iter().position(|column| column.eq_ignore_ascii_case(name));
-    let (table, access, key) = (at("table")?, at("type")?, at("key")?);
-    let (rows, extra) = (at("rows")?, at("Extra")?);
-    let cell = |line: &[Option<String>], at: usize| line.get(at).cloned().flatten().unwrap_or_default();
-    let line = explained.rows.iter().find(|line| cell(line, table) == FIRST_TABLE)?;
-    let index = cell(line, key);
-    let looks_up = cell(line, access) == "range" && index != PRIMARY && !has_every_column(&cell(line, extra));
-    looks_up.then_some((cell(line, rows).parse().ok()?, index))
+    let first = Lines::of(explained)?.first_table()?;
+    let looks_up = first.access == "range" && first.key != PRIMARY && !first.has_every_column;
+    looks_up.then_some((first.rows?, first.key))
 }
 
-/// Whether the index that is read has every column that is wanted.
-fn has_every_column(extra: &str) -> bool {
-    extra.split(';').any(|remark| remark.trim() == "Using index")
+/// The server's explanation, a line for each table in the order they are read.
+struct Lines<'a> {
+    rows: &'a [Vec<Option<String>>],
+    /// Where a line has its id, table, access, key, rows and remarks.
+    at: [usize; 6],
+}
+
+/// How one table is read.
+struct Line {
+    id: String,
+    table: String,
+    access: String,
+    key: String,
+    rows: Option<u64>,
+    /// The index that is read has every column that is wanted.
+    has_every_column: bool,
+}
+
+impl<'a> Lines<'a> {
+    fn of(explained: &'a TextRows) -> Option<Self> {
+        let mut at = [0; 6];
+        for (place, name) in at.iter_mut().zip(["id", "table", "type", "key", "rows", "Extra"]) {
+            *place = explained.columns.iter().position(|column| column.eq_ignore_ascii_case(name))?;
+        }
+        Some(Self { rows: &explained.rows, at })
+    }
+
+    fn all(&self) -> impl Iterator<Item = Line> {
+        self.rows.iter().map(|cells| {
+            let [id, table, access, key, rows, extra] =
+                self.at.map(|at| cells.get(at).cloned().flatten().unwrap_or_default());
+            let has_every_column = extra.split(';').any(|remark| remark.trim() == "Using index");
+            Line { id, table, access, key, rows: rows.parse().ok(), has_every_column }
+        })
+    }
+
+    fn first_table(&self) -> Option<Line> {
+        self.all().find(|line| line.table == FIRST_TABLE)
+    }
 }
 
 #[cfg(test)]

@@ -342,6 +342,7 @@ mod tests {
         let first = slot.project(&keys, &[0], &[DataType::Int64]).expect("no cast").expect("exact");
         assert_eq!(first.column(0).as_primitive::<Int64Type>().values(), &[1]);
     }
+
     #[test]
     fn bounds_outlive_too_many_keys() {
         let slot = KeySlot::new(vec![DataType::Int64, DataType::UInt64], 1, 1, false).expect("sortable");

@@ -56,6 +56,9 @@ const CHEAP: f64 = 10_000.0;
 
 /// Rewrites an optimized plan for the strategy that was asked for, or the cheapest.
 pub(crate) fn choose(plan: &LogicalPlan, asked: Strategy, absorber: Absorber) -> Result<Result<Chosen, Refused>> {
+    if !absorber.push_down && matches!(asked, Strategy::PushDown | Strategy::Materialize) {
+        return Ok(Err(Refused { strategy: asked, reason: "it is switched off".into() }));
+    }
     let mut possible: Vec<Possible> = Vec::new();
     let mut alternatives = Vec::new();
     let measured = |strategy, plan| Possible { strategy, time: absorber.cost(&plan).time(absorber.cores), plan };
@@ -75,7 +78,6 @@ pub(crate) fn choose(plan: &LogicalPlan, asked: Strategy, absorber: Absorber) ->
         consider(
             Strategy::PushDown,
             match sources.as_slice() {
-                _ if !absorber.push_down => Err(SWITCHED_OFF.into()),
                 [] => Err("the statement reads no table".into()),
                 [_] => whole(forced.rewrite(plan.clone())?),
                 several => Err(format!("its tables are in different databases: {}", several.join(", "))),
@@ -86,7 +88,6 @@ pub(crate) fn choose(plan: &LogicalPlan, asked: Strategy, absorber: Absorber) ->
         consider(
             Strategy::Materialize,
             match materialize::rewrite(plan, forced)? {
-                _ if !absorber.push_down => Err(SWITCHED_OFF.into()),
                 Ok(plan) => whole(plan),
                 Err(reason) => Err(reason),
             },
@@ -101,13 +102,10 @@ pub(crate) fn choose(plan: &LogicalPlan, asked: Strategy, absorber: Absorber) ->
         Some(Possible { strategy, plan, .. }) => Ok(Chosen { plan, strategy, alternatives }),
         None => {
             let reason = alternatives.pop().and_then(|alternative| alternative.refused);
-            Err(Refused { strategy: asked, reason: reason.unwrap_or_else(|| SWITCHED_OFF.into()) })
+            Err(Refused { strategy: asked, reason: reason.unwrap_or_else(|| "nothing else was considered".into()) })
         }
     })
 }
-
-/// Why nothing runs on a source when pushing down is off.
-const SWITCHED_OFF: &str = "it is switched off";
 
 /// A plan that could run.
 struct Possible {
