@@ -18,6 +18,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use junto_connector::{Error, Result};
+use parking_lot::Mutex;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
@@ -68,9 +69,14 @@ impl Database {
     }
 }
 
+/// Connections close one after the other: of two that close at once, SQLite takes neither for the last, and its helper
+/// files stay.
+static CLOSING: Mutex<()> = Mutex::new(());
+
 impl Drop for Database {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
+        let _closing = CLOSING.lock();
         if self.removes_helpers && length(&beside(&self.path, "-wal")) == 0 {
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
