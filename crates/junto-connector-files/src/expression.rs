@@ -3,6 +3,7 @@
 use arrow::datatypes::{DataType, IntervalMonthDayNano, i256};
 use datafusion::common::{Column, ScalarValue};
 use datafusion::functions::{core, datetime, math, string, unicode};
+use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{self as df, Between, BinaryExpr, Operator, cast, lit};
 use junto_connector::expr::{ArithmeticOp, CompareOp};
 use junto_connector::{Error, Expr, Function, Literal, Result};
@@ -24,6 +25,8 @@ pub(crate) fn translate(expr: &Expr, types: &[DataType]) -> Result<df::Expr> {
         Expr::Column(index) if *index < types.len() => column(*index),
         Expr::Column(index) => return Err(Error::internal(format!("no column {index} in this relation"))),
         Expr::Literal(literal) => lit(scalar(literal)?),
+        // Only EXPLAIN shows it.
+        Expr::Parameter { .. } => df::Expr::Placeholder(Placeholder::new_with_field("(\u{2026}value)".into(), None)),
         Expr::Compare { op, left, right } => binary(inner(left)?, comparison(*op), inner(right)?),
         Expr::Arithmetic { op, left, right, data_type } => {
             cast(binary(inner(left)?, arithmetic(*op), inner(right)?), data_type.clone())

@@ -112,6 +112,8 @@ impl Printer<'_> {
                 let shape = if sql.starts_with('-') { Shape::Operator } else { Shape::Atom };
                 (sql, shape)
             }
+            // Only EXPLAIN prints it.
+            Expr::Parameter { .. } => atom("(\u{2026}value)".into()),
             Expr::Compare { op, left, right } => {
                 operator(dialect.compare(*op, &self.compared(left)?, &self.compared(right)?)?)
             }

@@ -23,6 +23,7 @@ use crate::dialect::SqliteDialect;
 use crate::error::{from_sqlite, is_stale};
 use crate::file::Database;
 use crate::parallel::{self, Reading};
+use crate::parts::Part;
 use crate::pool::{Control, Pool, watch};
 use crate::settings::{OPTIONS, Settings};
 use crate::workspace::SqliteWorkspace;
@@ -286,19 +287,23 @@ impl SqliteConnector {
         Ok(Box::pin(batches))
     }
 
-    /// Conditions that share out the plan's first table; less than two when one thread is to read it.
-    async fn parts(&self, request: &OpenRequest, workers: Workers) -> Result<Vec<String>> {
+    /// What shares out the plan's first table; less than two parts when one thread is to read it.
+    async fn parts(&self, request: &OpenRequest, workers: Workers) -> Result<Vec<Part>> {
         let workers = Workers { most: workers.most.min(self.pool.max_connections()), ..workers };
         let table = match request.plan.first_table(workers.groups_in_parts) {
-            Some(table) if workers.most > 1 && request.keys.is_none() => table.table.clone(),
+            Some(table) if workers.most > 1 => table.table.clone(),
             _ => return Ok(Vec::new()),
         };
         let control = Control::new(request.context.deadline);
         let timed = Arc::clone(&control);
-        let plan = Arc::clone(&request.plan);
-        let asked = self
-            .pool
-            .run(control, move |connection, settings| Catalog::new(connection, settings).parts(&plan, &table, workers));
+        let (plan, keys) = (Arc::clone(&request.plan), request.keys.clone());
+        let asked = self.pool.run(control, move |connection, settings| {
+            let catalog = Catalog::new(connection, settings);
+            match &keys {
+                Some(keys) => catalog.lists(&plan, keys, workers),
+                None => catalog.parts(&plan, &table, workers),
+            }
+        });
         match asked.await.map_err(|error| timed.explain(error)) {
             Err(error @ (Error::Locked { .. } | Error::Cancelled | Error::TimedOut { .. })) => Err(error),
             // Reading says better what is wrong.
@@ -308,7 +313,7 @@ impl SqliteConnector {
 
     /// Starts the threads of a parallel read. The first may be one too many for the file's connections; others only join
     /// when there is room for them.
-    fn open_parts(&self, request: &OpenRequest, workers: Workers, parts: Vec<String>) -> Result<Vec<BatchStream>> {
+    fn open_parts(&self, request: &OpenRequest, workers: Workers, parts: Vec<Part>) -> Result<Vec<BatchStream>> {
         let most = workers.most.min(self.pool.max_connections()).min(parts.len());
         let reading = Arc::new(Reading::new(request, parts));
         let (leader, helpers) = parallel::team(most - 1);

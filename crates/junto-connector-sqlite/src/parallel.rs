@@ -1,4 +1,5 @@
-//! Reads one table over several threads, each with a connection of its own, by ranges of the rowid.
+//! Reads one table over several threads, each with a connection of its own, by ranges of the rowid or
+//! by lists of keys.
 //!
 //! All of them must see one state. The leader and its helpers begin in this order: each helper asks for its
 //! `data_version`; the leader begins to read; each helper begins to read and asks again. SQLite changes that number when
@@ -13,12 +14,13 @@ use std::time::Duration;
 
 use junto_connector::{Error, OpenRequest, RemotePlan, Result};
 use junto_connector_sql::parts::PartQueue;
-use junto_connector_sql::{generate_part, tagged};
+use junto_connector_sql::{KeyValues, generate_part, tagged};
 use rusqlite::{Connection, Rows, Statement};
 
 use crate::decode::Decoder;
 use crate::dialect::SqliteDialect;
 use crate::error::from_sqlite;
+use crate::parts::Part;
 use crate::scan::{Sink, read};
 
 /// What all threads of one read share.
@@ -26,7 +28,7 @@ use crate::scan::{Sink, read};
 pub(crate) struct Reading {
     plan: Arc<RemotePlan>,
     statement: uuid::Uuid,
-    parts: PartQueue<String>,
+    parts: PartQueue<Part>,
 }
 
 /// The thread whose state is that of the answer.
@@ -46,8 +48,8 @@ pub(crate) struct Helper {
 }
 
 impl Reading {
-    /// `parts` are conditions on the plan's first table.
-    pub(crate) fn new(request: &OpenRequest, parts: Vec<String>) -> Self {
+    /// What the parts bring together is the answer.
+    pub(crate) fn new(request: &OpenRequest, parts: Vec<Part>) -> Self {
         let statement = request.context.statement;
         Self { plan: Arc::clone(&request.plan), statement, parts: PartQueue::new(parts) }
     }
@@ -55,7 +57,11 @@ impl Reading {
     /// Reads parts until none is left.
     fn read_parts(&self, connection: &Connection, path: &Path, decoder: &mut Decoder, sink: &Sink) -> Result<()> {
         while let Some(part) = self.parts.take() {
-            let sql = generate_part(&SqliteDialect, &self.plan, None, Some(&part))?;
+            let (keys, condition) = match &part {
+                Part::Rows(condition) => (None, Some(condition.as_str())),
+                Part::Keys(keys) => (Some(KeyValues::Values(keys)), None),
+            };
+            let sql = generate_part(&SqliteDialect, &self.plan, keys, condition)?;
             sink.count_query();
             read(connection, path, &tagged(&self.statement, &sql), decoder, sink).map_err(without_row)?;
         }

@@ -1,9 +1,9 @@
 //! Into which parts a plan's first table is cut, and whether that saves anything.
 
-use junto_connector::{RemotePlan, Result, Workers};
+use junto_connector::{Keys, RemotePlan, Result, TypeClass, Workers};
 use junto_connector_sql::parts::ranges;
 use junto_connector_sql::standard::quote;
-use junto_connector_sql::{FIRST_TABLE, generate};
+use junto_connector_sql::{FIRST_TABLE, KeyValues, generate};
 
 use crate::catalog::Catalog;
 use crate::dialect::SqliteDialect;
@@ -15,10 +15,40 @@ const PARTS_PER_THREAD: usize = 8;
 /// Names of the rowid, where no column has them. <https://www.sqlite.org/lang_createtable.html>, section 5.
 const ROWID_NAMES: [&str; 3] = ["rowid", "_rowid_", "oid"];
 
+/// Fewer keys are looked up faster than threads start.
+const FEW_KEYS: usize = 2_000;
+/// Keys of a part, at least.
+const PART_KEYS: usize = 500;
+
+/// What one thread reads at a time.
+#[derive(Debug, Clone)]
+pub(crate) enum Part {
+    /// The rows of the first table for which this holds.
+    Rows(String),
+    /// The rows with these keys.
+    Keys(Keys),
+}
+
 impl Catalog<'_> {
+    /// Lists of `keys` that several threads look up. None where one thread is as good: they are few, or SQLite does not
+    /// find their rows by an index of the first table. Only whole numbers: of texts and decimals several may be equal to
+    /// one value of the table, which would come once for each list.
+    pub(crate) fn lists(&self, plan: &RemotePlan, keys: &Keys, workers: Workers) -> Result<Vec<Part>> {
+        let types = plan.root.types();
+        let is_whole = |column: &usize| types.get(*column).is_some_and(|found| TypeClass::of(found) == TypeClass::Int);
+        if keys.values.num_rows() < FEW_KEYS || !keys.columns.iter().all(is_whole) {
+            return Ok(Vec::new());
+        }
+        let size = keys.values.num_rows().div_ceil(workers.most * PARTS_PER_THREAD).max(PART_KEYS);
+        let Some(first) = keys.lists(1).next() else { return Ok(Vec::new()) };
+        let sql = generate(&SqliteDialect, plan, Some(KeyValues::Values(&first)))?;
+        let by_index = is_search_of_first_table(&self.steps(&sql)?);
+        Ok(if by_index { keys.lists(size).map(Part::Keys).collect() } else { Vec::new() })
+    }
+
     /// Conditions on the first table of the plan, `table`, that share out its rows. None where one thread is as good: the
     /// table is small or has no rowid, or the plan does not read it from end to end.
-    pub(crate) fn parts(&self, plan: &RemotePlan, table: &str, workers: Workers) -> Result<Vec<String>> {
+    pub(crate) fn parts(&self, plan: &RemotePlan, table: &str, workers: Workers) -> Result<Vec<Part>> {
         let Some(rowid) = self.rowid(table)? else { return Ok(Vec::new()) };
         let Some((low, high)) = self.bounds(table, &rowid)? else { return Ok(Vec::new()) };
         let rows = self.row_estimate(table)?.unwrap_or_default().min(high.abs_diff(low).saturating_add(1));
@@ -28,7 +58,7 @@ impl Catalog<'_> {
         let condition = |range: (Option<i64>, Option<i64>)| {
             let from = range.0.map(|from| format!("{FIRST_TABLE}.{rowid} >= {from}"));
             let to = range.1.map(|to| format!("{FIRST_TABLE}.{rowid} < {to}"));
-            from.into_iter().chain(to).collect::<Vec<_>>().join(" AND ")
+            Part::Rows(from.into_iter().chain(to).collect::<Vec<_>>().join(" AND "))
         };
         Ok(ranges(low, high, workers.most * PARTS_PER_THREAD).into_iter().map(condition).collect())
     }
@@ -57,11 +87,12 @@ impl Catalog<'_> {
     /// Whether SQLite reads the first table from end to end, as the outermost loop, and nothing else that every part
     /// would do again.
     fn scans_whole(&self, plan: &RemotePlan) -> Result<bool> {
-        let sql = generate(&SqliteDialect, plan, None)?;
-        let steps = self.rows(&format!("EXPLAIN QUERY PLAN {sql}"), [], |row| {
-            Ok((row.get::<_, i64>(1)?, row.get::<_, String>(3)?))
-        })?;
-        Ok(is_scan_of_first_table(&steps))
+        Ok(is_scan_of_first_table(&self.steps(&generate(&SqliteDialect, plan, None)?)?))
+    }
+
+    /// How SQLite would run a statement.
+    fn steps(&self, sql: &str) -> Result<Vec<(i64, String)>> {
+        self.rows(&format!("EXPLAIN QUERY PLAN {sql}"), [], |row| Ok((row.get(1)?, row.get(3)?)))
     }
 }
 
@@ -70,13 +101,25 @@ impl Catalog<'_> {
 /// <https://www.sqlite.org/eqp.html>
 fn is_scan_of_first_table(steps: &[(i64, String)]) -> bool {
     let scan = format!("SCAN {FIRST_TABLE}");
+    drives(steps, |words| words == scan)
+}
+
+/// As above, for rows of the first table that an index, or the rowid, finds.
+fn is_search_of_first_table(steps: &[(i64, String)]) -> bool {
+    let search = format!("SEARCH {FIRST_TABLE} USING ");
+    drives(steps, |words| words.starts_with(&search))
+}
+
+/// Whether the step that `is_first` means is the outermost loop, and every part would do nothing else again.
+fn drives(steps: &[(i64, String)], is_first: impl Fn(&str) -> bool) -> bool {
     let is_loop = |words: &str| words.starts_with("SCAN ") || words.starts_with("SEARCH ");
-    let Some((around, _)) = steps.iter().find(|(_, words)| *words == scan) else { return false };
+    let Some((around, _)) = steps.iter().find(|(_, words)| is_first(words)) else { return false };
     let outermost = steps.iter().find(|(other, words)| other == around && is_loop(words));
     let is_repeated = |words: &str| {
-        words.contains("AUTOMATIC") || words.starts_with("MATERIALIZE") || (words.starts_with("SCAN ") && words != scan)
+        let reads_all = words.starts_with("SCAN ") && !is_first(words);
+        words.contains("AUTOMATIC") || words.starts_with("MATERIALIZE") || reads_all
     };
-    outermost.is_some_and(|(_, words)| *words == scan) && !steps.iter().any(|(_, words)| is_repeated(words))
+    outermost.is_some_and(|(_, words)| is_first(words)) && !steps.iter().any(|(_, words)| is_repeated(words))
 }
 
 #[cfg(test)]
@@ -98,5 +141,18 @@ mod tests {
         assert!(!is_worth(&[(0, "SCAN t1"), (0, "SCAN t0")]));
         assert!(!is_worth(&[(0, "SCAN t0"), (0, "SEARCH t1 USING AUTOMATIC COVERING INDEX (a=?)")]));
         assert!(!is_worth(&[]));
+    }
+
+    #[test]
+    fn only_keys_that_an_index_finds_are_worth_lists() {
+        let is_worth = |steps: &[(i64, &str)]| {
+            let steps: Vec<(i64, String)> = steps.iter().map(|(around, words)| (*around, (*words).into())).collect();
+            is_search_of_first_table(&steps)
+        };
+        assert!(is_worth(&[(0, "SEARCH t0 USING INTEGER PRIMARY KEY (rowid=?)")]));
+        assert!(is_worth(&[(0, "SEARCH t0 USING COVERING INDEX i (a=?)"), (0, "SEARCH t1 USING INDEX j (b=?)")]));
+        assert!(!is_worth(&[(0, "SCAN t0")]));
+        assert!(!is_worth(&[(0, "SCAN t1"), (0, "SEARCH t0 USING INDEX i (a=?)")]));
+        assert!(!is_worth(&[(0, "SEARCH t0 USING INDEX i (a=?)"), (0, "SCAN t1")]));
     }
 }

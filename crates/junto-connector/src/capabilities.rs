@@ -188,6 +188,7 @@ impl Capabilities {
             Expr::Column(index) if *index < input.len() => Support::Exact,
             Expr::Column(_) => Support::Unsupported,
             Expr::Literal(literal) => self.listed(Operation::Literal, TypeClass::of(&literal.data_type())),
+            Expr::Parameter { data_type, .. } => self.listed(Operation::Literal, TypeClass::of(data_type)),
             Expr::And(_) | Expr::Or(_) => all(&children),
             Expr::Not(_) => exact(&children),
             Expr::Compare { op, left, right } => exact(&children)

@@ -127,6 +127,17 @@ impl TableInfo {
             || self.indexes.iter().any(|index| starts(&index.columns))
     }
 
+    /// Whether an index (or key) that begins with `first` has all of these columns, so that nothing else need be read.
+    pub fn has_index_over(&self, first: &str, columns: &[&str]) -> bool {
+        let covers = |index: &[String]| {
+            let has = |name: &&str| index.iter().any(|of_index| of_index == name);
+            index.first().is_some_and(|leading| leading == first) && columns.iter().all(has)
+        };
+        covers(&self.primary_key)
+            || self.unique_keys.iter().any(|key| covers(key))
+            || self.indexes.iter().any(|index| covers(&index.columns))
+    }
+
     /// Whether no two rows share these columns (NULLs excluded by the key itself).
     pub fn is_unique_on(&self, columns: &[&str]) -> bool {
         let covered = |key: &[String]| !key.is_empty() && key.iter().all(|name| columns.contains(&name.as_str()));

@@ -31,7 +31,7 @@ impl Checker<'_> {
             Relation::Filter { input, predicate } => {
                 self.need(capabilities.filter, "a filter")?;
                 let below = self.relation(input)?;
-                match self.connector.supports(predicate, &input.columns()) {
+                match self.connector.supports(&predicate.sampled(), &input.columns()) {
                     Support::Unsupported => Err(self.unsupported("this predicate")),
                     support => Ok(support.min(below)),
                 }

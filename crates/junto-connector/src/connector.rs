@@ -201,6 +201,22 @@ pub struct Keys {
     pub nulls: bool,
 }
 
+impl Keys {
+    /// The keys in lists of at most `most`; NULL goes with the first.
+    pub fn lists(&self, most: usize) -> impl Iterator<Item = Keys> {
+        let (rows, most) = (self.values.num_rows(), most.max(1));
+        let least = usize::from(self.nulls);
+        (0..rows.div_ceil(most).max(least)).map(move |list| {
+            let from = list * most;
+            Keys {
+                columns: self.columns.clone(),
+                values: self.values.slice(from, (rows - from).min(most)),
+                nulls: self.nulls && list == 0,
+            }
+        })
+    }
+}
+
 /// A read.
 #[derive(Debug, Clone)]
 pub struct OpenRequest {

@@ -1,5 +1,7 @@
 //! Expressions of a remote plan. Types are explicit: an expression reads the same on every source.
 
+use std::borrow::Cow;
+
 use arrow_schema::DataType;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,12 @@ pub enum Expr {
     /// Column of the input, by position.
     Column(usize),
     Literal(Literal),
+    /// A value that is not known while planning: of a subquery that runs first. It stands for any literal of its type, only
+    /// in the predicate of a filter, and is replaced by a literal before the plan is opened.
+    Parameter {
+        index: usize,
+        data_type: DataType,
+    },
     /// Operands have one type, except that decimals may differ in precision and scale.
     Compare {
         op: CompareOp,
@@ -187,7 +195,7 @@ impl Expr {
     /// Direct operands.
     pub fn children(&self) -> Vec<&Expr> {
         match self {
-            Expr::Column(_) | Expr::Literal(_) => Vec::new(),
+            Expr::Column(_) | Expr::Literal(_) | Expr::Parameter { .. } => Vec::new(),
             Expr::Compare { left, right, .. } | Expr::Arithmetic { left, right, .. } => vec![left, right],
             Expr::And(list) | Expr::Or(list) => list.iter().collect(),
             Expr::Not(expr) | Expr::Negate(expr) | Expr::IsNull { expr, .. } => vec![expr],
@@ -201,30 +209,64 @@ impl Expr {
         }
     }
 
-    /// Calls `change` for every column position in the expression.
-    pub fn for_each_column(&mut self, change: &mut impl FnMut(&mut usize)) {
+    /// Calls `change` for the expression, after everything inside it.
+    pub fn for_each(&mut self, change: &mut impl FnMut(&mut Expr)) {
         match self {
-            Expr::Column(index) => change(index),
-            Expr::Literal(_) => {}
+            Expr::Column(_) | Expr::Literal(_) | Expr::Parameter { .. } => {}
             Expr::Compare { left, right, .. } | Expr::Arithmetic { left, right, .. } => {
-                left.for_each_column(change);
-                right.for_each_column(change);
+                left.for_each(change);
+                right.for_each(change);
             }
             Expr::And(list) | Expr::Or(list) | Expr::Function { args: list, .. } => {
-                list.iter_mut().for_each(|expr| expr.for_each_column(change));
+                list.iter_mut().for_each(|expr| expr.for_each(change));
             }
-            Expr::Not(expr) | Expr::Negate(expr) | Expr::IsNull { expr, .. } => expr.for_each_column(change),
-            Expr::InList { expr, .. } | Expr::Like { expr, .. } | Expr::Cast { expr, .. } => {
-                expr.for_each_column(change);
-            }
+            Expr::Not(expr) | Expr::Negate(expr) | Expr::IsNull { expr, .. } => expr.for_each(change),
+            Expr::InList { expr, .. } | Expr::Like { expr, .. } | Expr::Cast { expr, .. } => expr.for_each(change),
             Expr::Case { branches, otherwise, .. } => {
                 for (when, then) in branches {
-                    when.for_each_column(change);
-                    then.for_each_column(change);
+                    when.for_each(change);
+                    then.for_each(change);
                 }
-                otherwise.iter_mut().for_each(|expr| expr.for_each_column(change));
+                otherwise.iter_mut().for_each(|expr| expr.for_each(change));
             }
         }
+        change(self);
+    }
+
+    /// Calls `change` for every column position in the expression.
+    pub fn for_each_column(&mut self, change: &mut impl FnMut(&mut usize)) {
+        self.for_each(&mut |expr| {
+            if let Expr::Column(index) = expr {
+                change(index);
+            }
+        });
+    }
+
+    /// Whether a value in it is not known yet.
+    pub fn has_parameter(&self) -> bool {
+        matches!(self, Expr::Parameter { .. }) || self.children().into_iter().any(Expr::has_parameter)
+    }
+
+    /// Calls `change` for every value in it that is not known yet.
+    pub fn for_each_parameter(&mut self, change: &mut impl FnMut(&mut Expr)) {
+        self.for_each(&mut |expr| {
+            if matches!(expr, Expr::Parameter { .. }) {
+                change(expr);
+            }
+        });
+    }
+
+    /// The expression as a source is asked about it before its values are known: with some value for each parameter.
+    pub fn sampled(&self) -> Cow<'_, Expr> {
+        if !self.has_parameter() {
+            return Cow::Borrowed(self);
+        }
+        let mut expr = self.clone();
+        expr.for_each_parameter(&mut |parameter| {
+            let data_type = parameter.data_type(&[]);
+            *parameter = Expr::Literal(Literal::sample(&data_type).unwrap_or(Literal::Null(data_type)));
+        });
+        Cow::Owned(expr)
     }
 
     /// Type of the value, given the types of the input columns.
@@ -232,9 +274,10 @@ impl Expr {
         match self {
             Expr::Column(index) => input.get(*index).cloned().unwrap_or(DataType::Null),
             Expr::Literal(literal) => literal.data_type(),
-            Expr::Arithmetic { data_type, .. } | Expr::Case { data_type, .. } | Expr::Function { data_type, .. } => {
-                data_type.clone()
-            }
+            Expr::Parameter { data_type, .. }
+            | Expr::Arithmetic { data_type, .. }
+            | Expr::Case { data_type, .. }
+            | Expr::Function { data_type, .. } => data_type.clone(),
             Expr::Cast { to, .. } => to.clone(),
             Expr::Negate(expr) => expr.data_type(input),
             Expr::Compare { .. } | Expr::And(_) | Expr::Or(_) | Expr::Not(_) | Expr::IsNull { .. } => DataType::Boolean,
@@ -244,6 +287,24 @@ impl Expr {
 }
 
 impl Literal {
+    /// Some value of a type that [`Literal::data_type`] gives; none for the others.
+    pub fn sample(data_type: &DataType) -> Option<Literal> {
+        use arrow_schema::TimeUnit;
+        Some(match data_type {
+            DataType::Boolean => Literal::Boolean(true),
+            DataType::Int64 => Literal::Int(1),
+            DataType::UInt64 => Literal::UInt(1),
+            DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+                Literal::Decimal { unscaled: "1".into(), precision: *precision, scale: *scale }
+            }
+            DataType::Float64 => Literal::Float(1.0),
+            DataType::Utf8View => Literal::Text("a".into()),
+            DataType::Date32 => Literal::Date(1),
+            DataType::Timestamp(TimeUnit::Microsecond, zone) => Literal::Timestamp { micros: 1, utc: zone.is_some() },
+            _ => return None,
+        })
+    }
+
     /// The value's Arrow type.
     pub fn data_type(&self) -> DataType {
         use arrow_schema::{IntervalUnit, TimeUnit};

@@ -7,7 +7,7 @@ use junto_types::TableName;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::TextSemantics;
-use crate::expr::{Aggregate, Expr};
+use crate::expr::{Aggregate, Expr, Literal};
 
 /// One read of one source. The smallest is a scan.
 ///
@@ -22,6 +22,22 @@ impl RemotePlan {
     pub fn schema(&self) -> SchemaRef {
         let fields = self.root.columns().into_iter().map(|c| Field::new(c.name, c.data_type, c.nullable));
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    }
+
+    /// Whether a value in it is not known yet.
+    pub fn has_parameters(&self) -> bool {
+        self.root.has_parameters()
+    }
+
+    /// The plan with a literal for each parameter, of which `value` gets index and type.
+    #[must_use]
+    pub fn with_values(mut self, mut value: impl FnMut(usize, &DataType) -> Literal) -> Self {
+        self.root.for_each_parameter(&mut |expr| {
+            if let Expr::Parameter { index, data_type } = expr {
+                *expr = Expr::Literal(value(*index, data_type));
+            }
+        });
+        self
     }
 
     /// The table of which parts may be read one by one, so that the rows of all parts together are the plan's rows.
@@ -236,6 +252,27 @@ impl Relation {
         }
     }
 
+    /// Calls `change` for every value that is not known yet.
+    pub fn for_each_parameter(&mut self, change: &mut impl FnMut(&mut Expr)) {
+        match self {
+            Relation::Scan { .. } => {}
+            Relation::Filter { input, predicate } => {
+                predicate.for_each_parameter(change);
+                input.for_each_parameter(change);
+            }
+            Relation::Project { input, .. }
+            | Relation::Aggregate { input, .. }
+            | Relation::Sort { input, .. }
+            | Relation::Limit { input, .. }
+            | Relation::Distinct { input } => input.for_each_parameter(change),
+            Relation::Join { left, right, .. } => {
+                left.for_each_parameter(change);
+                right.for_each_parameter(change);
+            }
+            Relation::UnionAll { inputs } => inputs.iter_mut().for_each(|input| input.for_each_parameter(change)),
+        }
+    }
+
     /// The relation without the rows whose value in `column` fails a condition, which stands as low as it means the same:
     /// rows of groups that nobody wants are not grouped. `condition` gets the column's position there.
     #[must_use]
@@ -257,6 +294,11 @@ impl Relation {
             },
             other => other.filtered(condition(column)),
         }
+    }
+
+    fn has_parameters(&self) -> bool {
+        let here = matches!(self, Relation::Filter { predicate, .. } if predicate.has_parameter());
+        here || self.inputs().into_iter().any(Relation::has_parameters)
     }
 
     fn filtered(self, predicate: Expr) -> Self {

@@ -32,11 +32,12 @@ use crate::settings::{StatementOptions, Strategy};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) prefer_hash_join: bool,
+    pub(crate) values_in_reads: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { prefer_hash_join: true }
+        Self { prefer_hash_join: true, values_in_reads: true }
     }
 }
 
@@ -108,7 +109,7 @@ pub(crate) async fn compile(
     let logical = sql_planner.sql_statement_to_plan(resolved.statement.clone()).map_err(failed)?;
     let columns = result_columns(&logical, &resolved);
     let optimized = state.optimize(&logical).map_err(failed)?;
-    let planner = planner(shared, options);
+    let planner = planner(shared, options, attempt);
     let Planned { plan, strategy, alternatives } = match planner.plan(&optimized, &state).await {
         Ok(planned) => planned,
         Err(PlanError::Failed(error)) => return Err(failed(error)),
@@ -123,7 +124,7 @@ pub(crate) async fn compile(
 }
 
 /// The planner for a statement: its strategy, else the configured one.
-fn planner(shared: &Shared, options: &StatementOptions) -> FederatedPlanner {
+fn planner(shared: &Shared, options: &StatementOptions, attempt: Plan) -> FederatedPlanner {
     let asked = match options.strategy {
         Strategy::Auto => shared.settings.multiquery.default_strategy,
         asked => asked,
@@ -134,6 +135,7 @@ fn planner(shared: &Shared, options: &StatementOptions) -> FederatedPlanner {
         reorder_joins: planning.reorder_joins,
         push_down: planning.push_down,
         whatever_it_costs: planning.whatever_it_costs,
+        values_in_reads: attempt.values_in_reads,
     }
 }
 

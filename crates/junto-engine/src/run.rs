@@ -311,6 +311,10 @@ impl Run {
                 SourceError::TooWide { column, wanted: Some(wanted), .. } => {
                     federated.shared.catalog.widen(connection, column, wanted.clone());
                 }
+                // A value that was not known while planning is one that the source does not take.
+                SourceError::Unsupported { .. } if federated.attempt.values_in_reads => {
+                    federated.attempt.values_in_reads = false;
+                }
                 _ => return Ok(false),
             },
             Error::Memory { .. } if federated.attempt.prefer_hash_join => {

@@ -13,7 +13,7 @@ use crate::cost::{self, KeyedBy};
 use crate::keys::MAX_KEYS;
 use crate::node::{Origin, RemoteNode};
 use crate::source::{RemoteTable, RemoteTableSource};
-use crate::statistics::{RANGE, UNKNOWN_ROWS, column_statistics, selectivity};
+use crate::statistics::{RANGE, UNKNOWN_ROWS, column_statistics, covered_part, selectivity};
 use crate::translate::translate;
 
 /// Share of the left rows a semi or anti join keeps when nothing is known.
@@ -138,14 +138,28 @@ impl Side<'_> {
 /// that say. Other columns that are compared together depend on each other: each further one counts for half as much.
 pub(crate) fn equalities_share(on: &[(Side<'_>, Side<'_>)]) -> f64 {
     let (left, right): (Vec<_>, Vec<_>) = on.iter().copied().unzip();
+    let of_keys = |rows: f64, keys: &[Side<'_>], values: &[Side<'_>]| {
+        // A value has one key at most: keys that are left are not fewer than those it could be.
+        let left = keys.first().map_or(rows, |key| key.rows.min(rows));
+        1.0 / (rows * used_part(keys, values)).max(left).max(1.0)
+    };
     match (unique_rows(&left), unique_rows(&right)) {
         (Some(left), Some(right)) => return 1.0 / left.max(right),
-        (Some(rows), None) | (None, Some(rows)) => return 1.0 / rows,
+        (Some(rows), None) => return of_keys(rows, &left, &right),
+        (None, Some(rows)) => return of_keys(rows, &right, &left),
         (None, None) => {}
     }
     let mut shares: Vec<f64> = on.iter().map(|(left, right)| equality_share(left, right)).collect();
     shares.sort_by(f64::total_cmp);
     shares.into_iter().zip(0..).map(|(share, place)| share.powf(0.5_f64.powi(place))).product()
+}
+
+/// Part of the keys of a table that the values of the other side can be, 0 to 1: a calendar of two hundred years has rows for
+/// many days before and after those that anything happened on.
+fn used_part(keys: &[Side<'_>], values: &[Side<'_>]) -> f64 {
+    let ([key], [value]) = (keys, values) else { return 1.0 };
+    let statistics = |side: &Side<'_>| side.origin().map(|origin| column_statistics(&origin));
+    statistics(key).zip(statistics(value)).and_then(|(key, value)| covered_part(&key, &value)).unwrap_or(1.0)
 }
 
 /// What is known is not outweighed by a guess; where nothing is, the smaller table is taken to have each value once.
@@ -251,7 +265,8 @@ pub(crate) fn key_figures<'a>(node: &RemoteNode, origin: &'a Origin, cores: f64)
     let keys_per_query = node.connector.capabilities().keys.as_ref()?.max_per_query;
     let table_rows = origin.table.rows().map_or(UNKNOWN_ROWS, |rows| rows as f64);
     let distinct = column_statistics(origin).distinct.map_or(table_rows, |distinct| distinct as f64).max(1.0);
-    let key = KeyedBy { origin, distinct, indexed: origin.is_indexed() };
+    let (indexed, covered) = (origin.is_indexed(), node.is_covered_by(origin));
+    let key = KeyedBy { origin, distinct, indexed, covered };
     let limit = if key.indexed {
         // Statistics may be wrong: few keys that bring few rows are always worth sending.
         let few = FEW_KEYS.min(FEW_ROWS * distinct / table_rows.max(1.0));

@@ -55,10 +55,10 @@ pub(crate) struct Indexed {
     pub(crate) per_row: f64,
 }
 
-/// Reading one row that values of a column lead to.
-pub(crate) fn reached_row(origin: &Origin, costs: &Costs) -> f64 {
+/// Reading one row that values of a column lead to. `covered`: an index on it has everything that is read.
+pub(crate) fn reached_row(origin: &Origin, covered: bool, costs: &Costs) -> f64 {
     let clustered = costs.clustered && origin.table.info.primary_key.first().is_some_and(|key| key == origin.name());
-    if clustered { costs.scanned_row * 2.0 } else { costs.indexed_row + miss(origin, costs) }
+    if clustered || covered { costs.scanned_row * 2.0 } else { costs.indexed_row + miss(origin, costs) }
 }
 
 /// Reading from the disk, as often as a row at a random place of a table is not in memory.
@@ -179,7 +179,8 @@ pub(crate) fn condition(expr: &Expr, types: &[DataType], costs: &Costs) -> (f64,
         }
         Expr::InList { .. } => (costs.condition * 2.0, CONDITION * 4.0),
         Expr::Arithmetic { .. } | Expr::Cast { .. } | Expr::Function { .. } => (costs.computed_value, CONDITION),
-        Expr::Column(_) | Expr::Literal(_) | Expr::And(_) | Expr::Or(_) | Expr::Not(_) => (0.0, 0.0),
+        Expr::Column(_) | Expr::Literal(_) | Expr::Parameter { .. } => (0.0, 0.0),
+        Expr::And(_) | Expr::Or(_) | Expr::Not(_) => (0.0, 0.0),
         _ => (costs.condition, CONDITION),
     };
     children.into_iter().fold(own, |(server, local), child| {
@@ -214,7 +215,7 @@ pub(crate) fn keyed_read(node: &RemoteNode, key: KeyedBy<'_>, keys: f64, cores: 
         let table_rows = key.origin.table.rows().map_or(node.work.scanned, |rows| rows as f64);
         let beyond = (node.work.server - node.work.scanned * costs.scanned_row).max(0.0);
         keys * (costs.key + miss(key.origin, costs))
-            + table_rows * share * reached_row(key.origin, costs)
+            + table_rows * share * reached_row(key.origin, key.covered, costs)
             + beyond * share
     } else {
         node.work.server + node.work.scanned * costs.condition * 2.0
@@ -229,6 +230,8 @@ pub(crate) struct KeyedBy<'a> {
     pub(crate) origin: &'a Origin,
     pub(crate) distinct: f64,
     pub(crate) indexed: bool,
+    /// By an index that has everything the read needs.
+    pub(crate) covered: bool,
 }
 
 /// Keys that several connections share.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use datafusion::common::DFSchemaRef;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
-use junto_connector::{Connector, Prefer, RemotePlan, TableInfo};
+use junto_connector::{Connector, Prefer, Relation, RemotePlan, TableInfo};
 use junto_types::Alias;
 
 use crate::cost::Work;
@@ -35,6 +35,10 @@ pub struct RemoteNode {
     pub partial_groups: bool,
     /// Temporary tables that the plan reads, and what fills them.
     pub filled: Vec<Filled>,
+    /// Whether the plan may have parameters.
+    pub takes_values: bool,
+    /// Subqueries whose values are the plan's parameters, in their order.
+    pub parameters: Vec<Expr>,
 }
 
 /// A temporary table of the source and the plan whose rows it holds.
@@ -87,6 +91,21 @@ impl RemoteNode {
         node
     }
 
+    /// Whether an index on a column of its only table has everything that the plan reads of that table.
+    pub(crate) fn is_covered_by(&self, key: &Origin) -> bool {
+        let mut relation = &self.plan.root;
+        while let [input] = relation.inputs().as_slice() {
+            relation = input;
+        }
+        match relation {
+            Relation::Scan { table, columns } if *table == key.table.info.name => {
+                let columns: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+                key.table.info.has_index_over(key.name(), &columns)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether one query could read this node and `other`.
     pub(crate) fn shares_source_with(&self, other: &RemoteNode) -> bool {
         self.connection == other.connection || self.connector.remote_id() == other.connector.remote_id()
@@ -95,7 +114,10 @@ impl RemoteNode {
 
 impl PartialEq for RemoteNode {
     fn eq(&self, other: &Self) -> bool {
-        self.connection == other.connection && self.plan == other.plan && self.schema == other.schema
+        self.connection == other.connection
+            && self.plan == other.plan
+            && self.schema == other.schema
+            && self.parameters == other.parameters
     }
 }
 
@@ -128,7 +150,7 @@ impl UserDefinedLogicalNodeCore for RemoteNode {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        Vec::new()
+        self.parameters.clone()
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -136,7 +158,7 @@ impl UserDefinedLogicalNodeCore for RemoteNode {
         write!(f, "Remote: @{} {}", self.connection, tables.join(", "))
     }
 
-    fn with_exprs_and_inputs(&self, _expressions: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
-        Ok(self.with_inputs(inputs))
+    fn with_exprs_and_inputs(&self, expressions: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
+        Ok(Self { parameters: expressions, ..self.with_inputs(inputs) })
     }
 }

@@ -32,11 +32,19 @@ pub struct FederatedPlanner {
     pub push_down: bool,
     /// Gives sources whatever they compute exactly, also where that is slower.
     pub whatever_it_costs: bool,
+    /// Values of subqueries that run first become part of reads; off: rows are compared with them here.
+    pub values_in_reads: bool,
 }
 
 impl Default for FederatedPlanner {
     fn default() -> Self {
-        Self { strategy: Strategy::Auto, reorder_joins: true, push_down: true, whatever_it_costs: false }
+        Self {
+            strategy: Strategy::Auto,
+            reorder_joins: true,
+            push_down: true,
+            whatever_it_costs: false,
+            values_in_reads: true,
+        }
     }
 }
 
@@ -73,6 +81,7 @@ impl FederatedPlanner {
         let absorber = Absorber {
             push_down: self.push_down,
             whatever_it_costs: self.whatever_it_costs,
+            values_in_reads: self.values_in_reads,
             reorder_joins: self.reorder_joins,
             cores: state.config().target_partitions().max(1) as f64,
         };
@@ -148,7 +157,7 @@ impl ExtensionPlanner for RemoteScanPlanner {
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let cores = session.config().target_partitions();
         if let Some(node) = node.as_any().downcast_ref::<RemoteNode>() {
-            return read(node, inputs, cores).map(Some);
+            return read(node, inputs, cores, context).map(Some);
         }
         match node.as_any().downcast_ref::<MergeNode>() {
             Some(node) => merged(node, inputs, cores, session, context).map(Some),

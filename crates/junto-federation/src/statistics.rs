@@ -2,6 +2,8 @@
 //!
 //! They choose between plans that are all correct. Unknown statistics give fixed, cautious guesses.
 
+use std::collections::BTreeMap;
+
 use junto_connector::expr::CompareOp;
 use junto_connector::{ColumnStatistics, Costs, Expr, Literal};
 
@@ -59,31 +61,52 @@ pub(crate) fn selectivity(predicate: &Expr, origin: &[Option<Origin>]) -> f64 {
     share.clamp(0.0, 1.0)
 }
 
-/// Conditions are taken to be independent of each other, but for the two ends of a range of one column.
+/// Conditions on different columns are taken to be independent of each other; of those on one column the strictest counts.
 fn conjunction(list: &[Expr], origin: &[Option<Origin>]) -> f64 {
     let mut share = 1.0;
-    // Per column, the shares of rows that its lower and upper bounds keep, as far as they are known.
-    let mut ranges: Vec<(usize, [Option<f64>; 2])> = Vec::new();
+    let mut columns: BTreeMap<usize, Kept> = BTreeMap::new();
     for part in list {
-        match known_bound(part, origin) {
-            Some((column, end, kept)) => {
-                let at = ranges.iter().position(|(known, _)| *known == column).unwrap_or_else(|| {
-                    ranges.push((column, [None, None]));
-                    ranges.len() - 1
-                });
-                let known = &mut ranges[at].1[end];
-                *known = Some(known.map_or(kept, |other| other.min(kept)));
+        let stricter = |known: &mut Option<f64>, kept: f64| *known = Some(known.map_or(kept, |other| other.min(kept)));
+        match (known_bound(part, origin), only_column(part)) {
+            (Some((column, end, kept)), _) => stricter(&mut columns.entry(column).or_default().ends[end], kept),
+            (None, Some(column)) => {
+                stricter(&mut columns.entry(column).or_default().otherwise, selectivity(part, origin));
             }
-            None => share *= selectivity(part, origin),
+            (None, None) => share *= selectivity(part, origin),
         }
     }
-    for (_, ends) in ranges {
-        share *= match ends {
+    share * columns.into_values().map(Kept::share).product::<f64>()
+}
+
+/// Shares of the rows that conditions on one column keep.
+#[derive(Debug, Default)]
+struct Kept {
+    /// By its lower and upper bounds, as far as they are known.
+    ends: [Option<f64>; 2],
+    /// By others.
+    otherwise: Option<f64>,
+}
+
+impl Kept {
+    fn share(self) -> f64 {
+        let range = match self.ends {
             [Some(above), Some(below)] => (above + below - 1.0).max(above * below * NARROW),
             [one, other] => one.or(other).unwrap_or(1.0),
         };
+        self.otherwise.map_or(range, |otherwise| otherwise.min(range))
     }
-    share
+}
+
+/// The column that a condition is about, when it is about one only.
+fn only_column(expr: &Expr) -> Option<usize> {
+    fn all_are(expr: &Expr, column: &mut Option<usize>) -> bool {
+        match expr {
+            Expr::Column(index) => *column.get_or_insert(*index) == *index,
+            other => other.children().into_iter().all(|child| all_are(child, column)),
+        }
+    }
+    let mut column = None;
+    if all_are(expr, &mut column) { column } else { None }
 }
 
 /// A comparison that bounds a column of which extremes are known: the column, 0 for a lower and 1 for an upper bound, and
@@ -111,7 +134,7 @@ pub(crate) fn indexed(terms: &[Expr], origin: &[Option<Origin>], costs: &Costs) 
     let by_column = columns.into_iter().filter_map(|column| {
         let of_column = terms.iter().filter(|term| indexed_column(term, origin) == Some(column)).cloned();
         let share = conjunction(&of_column.collect::<Vec<_>>(), origin);
-        let per_row = reached_row(origin.get(column)?.as_ref()?, costs);
+        let per_row = reached_row(origin.get(column)?.as_ref()?, false, costs);
         Some(Indexed { share, per_row })
     });
     by_column.min_by(|a, b| (a.share * a.per_row).total_cmp(&(b.share * b.per_row)))
@@ -148,14 +171,26 @@ fn compared(op: CompareOp, statistics: &ColumnStatistics, value: &Literal) -> f6
     }
 }
 
+/// Bounds of parts of the values, of equal share each: of a histogram, or else the extremes. At least two.
+fn bounds(statistics: &ColumnStatistics) -> Option<Vec<f64>> {
+    if statistics.histogram.len() > 1 {
+        return statistics.histogram.iter().map(number).collect();
+    }
+    Some(vec![number(statistics.min.as_ref()?)?, number(statistics.max.as_ref()?)?])
+}
+
+/// Part of the range of one column that the values of another lie in, when both are known.
+pub(crate) fn covered_part(whole: &ColumnStatistics, part: &ColumnStatistics) -> Option<f64> {
+    let ends = |statistics| bounds(statistics).and_then(|bounds| Some((*bounds.first()?, *bounds.last()?)));
+    let ((low, high), (from, to)) = (ends(whole)?, ends(part)?);
+    let width = high - low;
+    (width > 0.0).then(|| ((to.min(high) - from.max(low)) / width).clamp(0.0, 1.0))
+}
+
 /// Share of values below `value`, from the histogram or else from the extremes.
 fn below(statistics: &ColumnStatistics, value: &Literal) -> Option<f64> {
     let value = number(value)?;
-    let bounds: Vec<f64> = if statistics.histogram.len() > 1 {
-        statistics.histogram.iter().map(number).collect::<Option<_>>()?
-    } else {
-        vec![number(statistics.min.as_ref()?)?, number(statistics.max.as_ref()?)?]
-    };
+    let bounds = bounds(statistics)?;
     let buckets = (bounds.len() - 1) as f64;
     let full = bounds.iter().take_while(|bound| **bound <= value).count();
     if full == 0 {
@@ -242,6 +277,25 @@ mod tests {
         assert!(close(compared(CompareOp::GtEq, &of(0, 100), &value), 0.75));
         assert!(close(compared(CompareOp::Lt, &of(50, 100), &value), 0.0));
         assert!(close(compared(CompareOp::Eq, &of(0, 100), &value), 0.01));
+    }
+
+    #[test]
+    fn conditions_on_one_column_do_not_multiply() {
+        let equal = |at, value| Expr::compare(CompareOp::Eq, Expr::Column(at), Expr::Literal(Literal::Int(value)));
+        let both = |left, right| selectivity(&Expr::And(vec![left, right]), &[None, None]);
+        assert!(close(both(equal(0, 1), equal(0, 2)), EQUALITY));
+        assert!(close(both(equal(0, 1), equal(1, 2)), EQUALITY * EQUALITY));
+        let either = Expr::Or(vec![equal(0, 1), equal(0, 2)]);
+        assert!(close(both(equal(0, 1), either), EQUALITY));
+    }
+
+    #[test]
+    fn values_lie_in_a_part_of_a_range() {
+        assert_eq!(covered_part(&of(0, 1_000), &of(200, 450)), Some(0.25));
+        assert_eq!(covered_part(&of(0, 1_000), &of(900, 2_000)), Some(0.1));
+        assert_eq!(covered_part(&of(0, 1_000), &of(5_000, 6_000)), Some(0.0));
+        assert_eq!(covered_part(&of(7, 7), &of(0, 9)), None, "one value has no range");
+        assert_eq!(covered_part(&ColumnStatistics::default(), &of(0, 9)), None);
     }
 
     #[test]

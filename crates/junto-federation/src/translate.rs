@@ -2,9 +2,12 @@
 //!
 //! A translation means exactly what the original means; anything else is refused with the reason, which EXPLAIN shows.
 
-use arrow::datatypes::{DataType, TimeUnit};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, TimeUnit};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, ScalarValue};
-use datafusion::logical_expr::expr::{InList, ScalarFunction};
+use datafusion::logical_expr::expr::{InList, Placeholder, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Like, Operator, Volatility};
 use junto_connector::expr::{ArithmeticOp, CompareOp, Expr as RemoteExpr, Function, Literal};
 
@@ -17,6 +20,7 @@ pub(crate) fn translate(expr: &Expr, schema: &DFSchema) -> Result<RemoteExpr, Re
         Expr::Alias(alias) => translate(&alias.expr, schema),
         Expr::Column(column) => Ok(RemoteExpr::Column(position(column, schema)?)),
         Expr::Literal(value, _) => Ok(RemoteExpr::Literal(literal(value)?)),
+        Expr::Placeholder(placeholder) => parameter(placeholder),
         Expr::BinaryExpr(binary) => binary_expr(binary, schema),
         Expr::Not(inner) => Ok(RemoteExpr::Not(Box::new(translate(inner, schema)?))),
         Expr::IsNull(inner) => is_null(inner, schema, false),
@@ -50,6 +54,50 @@ pub(crate) fn translate(expr: &Expr, schema: &DFSchema) -> Result<RemoteExpr, Re
         Expr::ScalarFunction(call) => function(call, expr, schema),
         other => Err(format!("`{}` runs locally", other.variant_name())),
     }
+}
+
+/// An expression with a placeholder for each subquery whose value is known before the rest runs, and `subqueries` with
+/// those that are new.
+///
+/// # Errors
+/// For a value of a type that has no literals.
+pub(crate) fn with_placeholders(expr: &Expr, subqueries: &mut Vec<Expr>) -> Result<Expr, Refusal> {
+    let mut refused = None;
+    let replaced = expr.clone().transform_down(|inner| {
+        let Expr::ScalarSubquery(subquery) = &inner else { return Ok(Transformed::no(inner)) };
+        let field = subquery.subquery.schema().fields().first().filter(|_| subquery.outer_ref_columns.is_empty());
+        let Some(data_type) = field.and_then(|field| known_type(field.data_type())) else {
+            refused = Some(format!("`{}` runs locally", inner.variant_name()));
+            return Ok(Transformed::no(inner));
+        };
+        let index = subqueries.iter().position(|known| *known == inner).unwrap_or_else(|| {
+            subqueries.push(inner.clone());
+            subqueries.len() - 1
+        });
+        let field = Arc::new(Field::new("value", data_type, true));
+        let placeholder = Placeholder::new_with_field(index.to_string(), Some(field));
+        Ok(Transformed::new(Expr::Placeholder(placeholder), true, TreeNodeRecursion::Jump))
+    });
+    let replaced = replaced.map_err(|cause| cause.to_string())?.data;
+    refused.map_or(Ok(replaced), Err)
+}
+
+/// The type of the literals that stand for values of a type; none for types without any.
+fn known_type(data_type: &DataType) -> Option<DataType> {
+    let literals = match data_type {
+        _ if data_type.is_signed_integer() => DataType::Int64,
+        _ if data_type.is_unsigned_integer() => DataType::UInt64,
+        DataType::Float32 => DataType::Float64,
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        other => other.clone(),
+    };
+    Literal::sample(&literals).map(|_| literals)
+}
+
+fn parameter(placeholder: &Placeholder) -> Result<RemoteExpr, Refusal> {
+    let of_subquery = placeholder.id.parse().ok().zip(placeholder.field.as_ref());
+    let (index, field) = of_subquery.ok_or_else(|| format!("{} has no value", placeholder.id))?;
+    Ok(RemoteExpr::Parameter { index, data_type: field.data_type().clone() })
 }
 
 fn position(column: &Column, schema: &DFSchema) -> Result<usize, Refusal> {

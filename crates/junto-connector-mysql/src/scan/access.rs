@@ -14,22 +14,25 @@ pub(super) struct EndToEnd {
     pub(super) rows: u64,
     /// Of other tables that are read from end to end, which every part would do again.
     pub(super) rows_of_others: u64,
+    /// Only a range of the index is read, and each of its rows is looked up in the table.
+    pub(super) looks_up: bool,
 }
 
-/// None when the server reads the first table otherwise. By an index it reads only what it needs: parts would each look
-/// for the same rows. As the inner side of a join, it looks up rows for the rows of other tables: parts would each read
-/// those.
+/// None when the server reads the first table otherwise. By values of an index it reads only what it needs: parts would
+/// each look for the same rows. As the inner side of a join, it looks up rows for the rows of other tables: parts would
+/// each read those.
 ///
 /// An index that is read because it has every column is smaller than the table: ranges of that index are parts. Where
 /// rows are `delivered` their decoding is most of the work, and parts of the table will do.
 pub(super) fn end_to_end(explained: &TextRows, delivered: bool) -> Option<EndToEnd> {
     let lines = Lines::of(explained)?;
     let first = lines.first_table()?;
-    let index = match (first.access.as_str(), first.key) {
-        ("ALL", _) => PRIMARY.to_owned(),
-        ("index", _) if delivered => PRIMARY.to_owned(),
-        ("index" | "range", key) if key == PRIMARY => key,
-        ("index" | "range", key) if first.has_every_column && !delivered => key,
+    let (index, looks_up) = match (first.access.as_str(), first.key) {
+        ("ALL", _) => (PRIMARY.to_owned(), false),
+        ("index", _) if delivered => (PRIMARY.to_owned(), false),
+        ("index" | "range", key) if key == PRIMARY => (key, false),
+        ("index", key) if first.has_every_column => (key, false),
+        ("range", key) => (key, !first.has_every_column),
         _ => return None,
     };
     let outermost = lines.all().find(|other| other.id == first.id)?;
@@ -39,7 +42,7 @@ pub(super) fn end_to_end(explained: &TextRows, delivered: bool) -> Option<EndToE
     let others = lines.all().filter(|other| other.table != FIRST_TABLE);
     let scanned = others.filter(|other| matches!(other.access.as_str(), "ALL" | "index" | "range"));
     let rows_of_others = scanned.filter_map(|other| other.rows).sum();
-    Some(EndToEnd { index, rows: first.rows?, rows_of_others })
+    Some(EndToEnd { index, rows: first.rows?, rows_of_others, looks_up })
 }
 
 /// Rows that the server expects to look up in the first table for an index over other columns, and the index.
@@ -127,7 +130,7 @@ mod tests {
         let whole = ["1", "t0", "ALL", "", "600", ""];
         assert_eq!(rows(&[whole]), by(PRIMARY, 600, 0));
         assert_eq!(rows(&[["1", "t0", "range", "PRIMARY", "30", "Using where"]]), by(PRIMARY, 30, 0));
-        assert_eq!(rows(&[["1", "t0", "range", "by_day", "30", "Using index condition"]]), None);
+        assert_eq!(rows(&[["1", "t0", "range", "by_day", "30", "Using index condition"]]), by("by_day", 30, 0));
         assert_eq!(rows(&[["1", "t0", "index", "by_day", "600", "Using index"]]), by(PRIMARY, 600, 0));
         assert_eq!(rows(&[["1", "t0", "ref", "PRIMARY", "30", ""]]), None);
         assert_eq!(rows(&[["1", "t1", "ALL", "", "5", ""], whole]), None, "the inner side");
@@ -145,7 +148,8 @@ mod tests {
         assert_eq!(order(&[["1", "t0", "index", "by_day", "600", "Using index"]], false), by("by_day", 600, 0));
         let range = ["1", "t0", "range", "by_day", "90", "Using where; Using index"];
         assert_eq!(order(&[range], false), by("by_day", 90, 0));
-        assert_eq!(order(&[["1", "t0", "range", "by_day", "90", "Using index condition"]], false), None);
+        let looked_up = ["1", "t0", "range", "by_day", "90", "Using index condition"];
+        assert_eq!(order(&[looked_up], false), by("by_day", 90, 0));
         assert_eq!(order(&[["1", "t0", "index", "PRIMARY", "600", "Using index"]], false), by(PRIMARY, 600, 0));
     }
 }

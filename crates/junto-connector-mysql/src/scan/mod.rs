@@ -4,6 +4,7 @@
 //! can see one state. [`queries`] makes the statements, [`rows`] takes their answers.
 
 mod access;
+mod ends;
 mod queries;
 mod rows;
 mod sharing;

@@ -112,16 +112,7 @@ pub(super) fn pieces(keys: Option<&Keys>) -> Vec<Piece> {
 
 /// Keys in lists of at most [`MAX_KEYS`]; NULL goes with the first.
 pub(super) fn lists(keys: &Keys) -> impl Iterator<Item = Keys> {
-    let rows = keys.values.num_rows();
-    let count = if keys.nulls { rows.div_ceil(MAX_KEYS).max(1) } else { rows.div_ceil(MAX_KEYS) };
-    (0..count).map(move |list| {
-        let from = list * MAX_KEYS;
-        Keys {
-            columns: keys.columns.clone(),
-            values: keys.values.slice(from, (rows - from).min(MAX_KEYS)),
-            nulls: keys.nulls && list == 0,
-        }
-    })
+    keys.lists(MAX_KEYS)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use junto_connector_sql::{Dialect, FIRST_TABLE, datetime, tagged};
 use junto_types::TableName;
 
 use super::access::{EndToEnd, end_to_end, looked_up};
+use super::ends::ends;
 use super::queries::{Piece, lists, pieces};
 use super::remote_text;
 use super::state::ChangeTimes;
@@ -159,7 +160,7 @@ impl Sharing {
         };
         let sql = remote_text(&request.plan, None, pool.settings().types.zero_dates)?;
         let mut in_stored_order = false;
-        let stored = || EndToEnd { index: PRIMARY.into(), rows: known.rows, rows_of_others: 0 };
+        let stored = || EndToEnd { index: PRIMARY.into(), rows: known.rows, rows_of_others: 0, looks_up: false };
         let read = match lease.ask(context, &tagged(&context.statement, &format!("EXPLAIN {sql}"))).await {
             Ok(explained) => match dear_index(&explained, known) {
                 Some(index) => {
@@ -175,21 +176,28 @@ impl Sharing {
             Err(Failure::Server(_)) => Some(stored()),
             Err(failure) => return Err(failure),
         };
-        let Some((count, read)) = read.and_then(|read| Some((part_count(self.most as u64, known.rows, &read)?, read)))
-        else {
-            return Ok(Cut { pieces: Vec::new(), in_stored_order });
-        };
+        let Some(read) = read else { return Ok(Cut { pieces: Vec::new(), in_stored_order }) };
         let Some(leading) = known.orders.get(&read.index) else {
             let key = if read.index == PRIMARY { "primary key" } else { read.index.as_str() };
             let note = format!("{table} has no {key} that begins with a whole number or a date: one connection");
             request.context.metrics.note(note);
             return Ok(Cut { pieces: Vec::new(), in_stored_order });
         };
+        let wanted = ends(&request.plan.root, &leading.name);
+        if read.looks_up && wanted == (None, None) {
+            // Most parts would hold nothing.
+            return Ok(Cut { pieces: Vec::new(), in_stored_order });
+        }
         let dialect = MySqlDialect::plain();
         let column = dialect.quote(&leading.name);
         let bounds = format!("SELECT MIN({column}), MAX({column}) FROM {}", dialect.table(table));
         let bounds = lease.ask(context, &tagged(&context.statement, &bounds)).await?;
-        Ok(Cut { pieces: parts(&column, leading, &bounds, count), in_stored_order })
+        let pieces = Bounds::of(&bounds, leading).and_then(|all| {
+            let wanted = all.between(wanted);
+            let count = part_count(self.most as u64, wanted.share_of(all, known.rows), &read)?;
+            Some(parts(&column, leading, wanted, count))
+        });
+        Ok(Cut { pieces: pieces.unwrap_or_default(), in_stored_order })
     }
 }
 
@@ -227,23 +235,48 @@ fn dear_index(explained: &TextRows, known: &KnownTable) -> Option<String> {
 }
 
 /// How many parts: more where the plan reads only some of the ranges, less where each part reads other tables too. None
-/// when those would be most of the work.
+/// when those would be most of the work. `rows` are those between the bounds.
 fn part_count(connections: u64, rows: u64, read: &EndToEnd) -> Option<u64> {
-    let spread = rows.div_ceil(read.rows.max(1));
+    let spread = rows.div_ceil(read.rows.max(1)).max(1);
     let most = (rows / ROWS_PER_PART).clamp(connections, MAX_PARTS.max(connections));
     let affordable = (read.rows / 2).checked_div(read.rows_of_others).unwrap_or(u64::MAX);
     let count = (connections * PARTS_PER_CONNECTION * spread).min(most).min(affordable);
     (count >= connections).then_some(count)
 }
 
-/// Conditions on the first table that share it out by a column; none when its ends are no numbers of 64 bits or no dates.
-/// Rows without a value are in the first part.
-fn parts(column: &str, leading: &LeadingColumn, bounds: &TextRows, count: u64) -> Vec<Piece> {
-    let number = |text: &str| {
-        if leading.is_date { datetime::parse_date(text).map(i64::from) } else { text.parse::<i64>().ok() }
-    };
-    let bound = |at: usize| number(bounds.rows.first()?.get(at)?.as_ref()?);
-    let (Some(low), Some(high)) = (bound(0), bound(1)) else { return Vec::new() };
+/// Least and greatest value of a column, as numbers or days since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bounds {
+    low: i64,
+    high: i64,
+}
+
+impl Bounds {
+    /// None when the ends are no numbers of 64 bits or no dates.
+    fn of(answer: &TextRows, leading: &LeadingColumn) -> Option<Self> {
+        let number = |text: &str| {
+            if leading.is_date { datetime::parse_date(text).map(i64::from) } else { text.parse::<i64>().ok() }
+        };
+        let bound = |at: usize| number(answer.rows.first()?.get(at)?.as_ref()?);
+        Some(Self { low: bound(0)?, high: bound(1)? })
+    }
+
+    /// What `ends` leave of them.
+    fn between(self, ends: (Option<i64>, Option<i64>)) -> Self {
+        let low = ends.0.map_or(self.low, |end| end.clamp(self.low, self.high.max(self.low)));
+        let high = ends.1.map_or(self.high, |end| end.clamp(low, self.high.max(low)));
+        Self { low, high }
+    }
+
+    /// So many of `rows` values between `all` are between these, if they are spread evenly.
+    fn share_of(self, all: Self, rows: u64) -> u64 {
+        let width = |bounds: Self| i128::from(bounds.high) - i128::from(bounds.low) + 1;
+        u64::try_from(i128::from(rows) * width(self) / width(all).max(1)).unwrap_or(rows).min(rows)
+    }
+}
+
+/// Conditions on the first table that share it out by a column. Rows without a value are in the first part.
+fn parts(column: &str, leading: &LeadingColumn, bounds: Bounds, count: u64) -> Vec<Piece> {
     let value = |number: i64| match i32::try_from(number) {
         Ok(days) if leading.is_date => format!("DATE '{}'", datetime::date_to_text(days)),
         _ => number.to_string(),
@@ -257,7 +290,7 @@ fn parts(column: &str, leading: &LeadingColumn, bounds: &TextRows, count: u64) -
             from.into_iter().chain(to).collect::<Vec<_>>().join(" AND ")
         }
     };
-    ranges(low, high, count as usize).into_iter().map(|range| Piece::Part(condition(range))).collect()
+    ranges(bounds.low, bounds.high, count as usize).into_iter().map(|range| Piece::Part(condition(range))).collect()
 }
 
 #[cfg(test)]
@@ -267,7 +300,7 @@ mod tests {
     #[test]
     fn parts_are_as_many_as_pay() {
         let count = |rows, read, rows_of_others| {
-            part_count(2, rows, &EndToEnd { index: PRIMARY.into(), rows: read, rows_of_others })
+            part_count(2, rows, &EndToEnd { index: PRIMARY.into(), rows: read, rows_of_others, looks_up: false })
         };
         assert_eq!(count(6_000_000, 6_000_000, 0), Some(16));
         assert_eq!(count(60_000, 60_000, 0), Some(12), "not too small");
@@ -276,22 +309,40 @@ mod tests {
         assert_eq!(count(6_000_000, 6_000_000, 2_000_000), None);
     }
 
+    fn bounds(leading: &LeadingColumn, low: &str, high: &str) -> Option<Bounds> {
+        let rows = vec![vec![Some(low.to_owned()), Some(high.to_owned())]];
+        Bounds::of(&TextRows { columns: Vec::new(), rows }, leading)
+    }
+
     #[test]
     fn parts_meet() {
-        let bounds = |low: &str, high: &str| TextRows {
-            columns: Vec::new(),
-            rows: vec![vec![Some(low.to_owned()), Some(high.to_owned())]],
-        };
         let conditions = |is_date, is_nullable, low, high| -> Vec<String> {
             let text = |piece| if let Piece::Part(condition) = piece { condition } else { String::new() };
             let leading = LeadingColumn { name: "id".into(), is_date, is_nullable };
-            parts("id", &leading, &bounds(low, high), 2).into_iter().map(text).collect()
+            let bounds = bounds(&leading, low, high).expect("numbers or days");
+            parts("id", &leading, bounds, 2).into_iter().map(text).collect()
         };
         assert_eq!(conditions(false, false, "-10", "9"), ["t0.id < 0", "t0.id >= 0"]);
         assert_eq!(conditions(false, true, "-10", "9"), ["(t0.id < 0 OR t0.id IS NULL)", "t0.id >= 0"]);
-        assert!(conditions(false, false, "0", "18446744073709551615").is_empty(), "beyond 64 bits with a sign");
         let days = conditions(true, false, "2024-02-28", "2024-03-02");
         assert_eq!(days, ["t0.id < DATE '2024-03-01'", "t0.id >= DATE '2024-03-01'"]);
-        assert!(conditions(true, false, "0000-00-00", "2024-03-02").is_empty(), "not a day");
+    }
+
+    #[test]
+    fn only_numbers_of_64_bits_and_days_are_shared_out() {
+        let of = |is_date| LeadingColumn { name: "id".into(), is_date, is_nullable: false };
+        assert_eq!(bounds(&of(false), "0", "18446744073709551615"), None, "beyond 64 bits with a sign");
+        assert_eq!(bounds(&of(true), "0000-00-00", "2024-03-02"), None, "not a day");
+    }
+
+    #[test]
+    fn a_wanted_range_is_shared_out_by_itself() {
+        let all = Bounds { low: 0, high: 999 };
+        let wanted = all.between((Some(100), Some(199)));
+        assert_eq!((wanted, wanted.share_of(all, 5_000)), (Bounds { low: 100, high: 199 }, 500));
+        assert_eq!(all.between((Some(-5), None)), all);
+        assert_eq!(all.between((Some(2_000), Some(-1))), Bounds { low: 999, high: 999 }, "nothing is wanted");
+        let everything = Bounds { low: i64::MIN, high: i64::MAX };
+        assert_eq!(everything.share_of(everything, 7), 7);
     }
 }

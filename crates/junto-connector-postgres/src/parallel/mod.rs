@@ -110,18 +110,13 @@ async fn divide_keys(pool: &Pool, request: &OpenRequest, keys: &Keys, most: usiz
         return Ok(None);
     }
     let size = rows.div_ceil(most * PARTS_PER_WORKER).clamp(*PART_KEYS.start(), *PART_KEYS.end());
-    let batch = |start: usize| Keys {
-        columns: keys.columns.clone(),
-        values: keys.values.slice(start, size.min(rows - start)),
-        nulls: keys.nulls && start == 0,
-    };
-    let first = OpenRequest { keys: Some(batch(0)), ..request.clone() };
+    let first = OpenRequest { keys: keys.lists(size).next(), ..request.clone() };
     let (lease, explained) = explain(pool, &first).await?;
     if !explained.is_some_and(|explained| explained.is_by_index()) {
         lease.give_back();
         return Ok(None);
     }
-    let parts = (0..rows).step_by(size).map(|start| Part::Keys(batch(start))).collect();
+    let parts = keys.lists(size).map(Part::Keys).collect();
     Ok(Some(Division { lease, parts, tables: Tables::of(&request.plan, None) }))
 }
 

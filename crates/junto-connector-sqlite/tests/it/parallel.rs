@@ -1,13 +1,15 @@
 //! Reads over several threads: every row once, of one state, and one thread wherever that is as good.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::array::{Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema};
 use futures::stream::select_all;
 use futures::{StreamExt, TryStreamExt};
 use junto_connector::expr::{Aggregate, AggregateFunction, CompareOp};
 use junto_connector::plan::{AggregateOutput, JoinKind, Relation};
-use junto_connector::{BatchStream, Connector, Error, Expr, Literal, OpenRequest, Workers};
+use junto_connector::{BatchStream, Connector, Error, Expr, Keys, Literal, OpenRequest, Workers};
 use junto_testkit::conformance::plans;
 use junto_testkit::sqlite::File;
 
@@ -179,6 +181,28 @@ async fn only_whole_scans_of_large_tables_are_shared() {
     let parts = read(connector.as_ref(), half, Workers { groups_in_parts: true, ..WORKERS }).await;
     let total: usize = parts.rows.iter().map(|row| row.parse::<usize>().expect("a number")).sum();
     assert!(parts.streams == 3 && parts.rows.len() > 3 && total == ROWS, "{:?}", parts.rows);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_an_index_finds_are_looked_up_by_several_threads() {
+    let file = File::create(&format!(
+        "{TABLE} CREATE TABLE bare (id INTEGER, kind INTEGER, note TEXT); INSERT INTO bare SELECT * FROM t;"
+    ));
+    let connector = open(&file, "").await;
+    let wanted = Int64Array::from_iter_values(-25_000..-20_000);
+    for (table, threads) in [("t", 3), ("bare", 1)] {
+        let root = all_of(connector.as_ref(), table).await;
+        let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true)]));
+        let values = RecordBatch::try_new(schema, vec![Arc::new(wanted.clone())]).expect("one column");
+        let keys = Keys { columns: vec![0], values, nulls: false };
+        let request = OpenRequest { keys: Some(keys), ..request(root, 1000) };
+        let streams = streams(connector.as_ref(), request, WORKERS).await;
+        let count = streams.len();
+        let batches: Vec<_> = select_all(streams).try_collect().await.expect("readable");
+        let rows: HashSet<String> = lines(&batches).into_iter().collect();
+        // Each thousandth row has its key elsewhere.
+        assert_eq!((count, rows.len(), rows.len()), (threads, 4995, lines(&batches).len()), "{table}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

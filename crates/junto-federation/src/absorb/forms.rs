@@ -17,10 +17,10 @@ use crate::cost::{self, Work};
 use crate::node::{Origin, RemoteNode};
 use crate::source::RemoteTableSource;
 use crate::statistics::{self, UNKNOWN_ROWS};
-use crate::translate::{Refusal, translate};
+use crate::translate::{Refusal, translate, with_placeholders};
 
 /// A scan of a table, with its limit where the source has one.
-pub(super) fn scan(scan: &TableScan) -> Option<RemoteNode> {
+pub(super) fn scan(scan: &TableScan, takes_values: bool) -> Option<RemoteNode> {
     let table = Arc::clone(&scan.source.downcast_ref::<RemoteTableSource>()?.table);
     let columns: Vec<usize> = match &scan.projection {
         Some(projection) => projection.clone(),
@@ -45,6 +45,8 @@ pub(super) fn scan(scan: &TableScan) -> Option<RemoteNode> {
         kept_local: Vec::new(),
         partial_groups: false,
         filled: Vec::new(),
+        takes_values,
+        parameters: Vec::new(),
     })
 }
 
@@ -52,6 +54,8 @@ pub(super) fn scan(scan: &TableScan) -> Option<RemoteNode> {
 pub(super) struct Term {
     pub(super) expr: RemoteExpr,
     pub(super) support: Support,
+    /// Those of the node, and what this condition adds to them.
+    pub(super) parameters: Vec<Expr>,
 }
 
 /// One condition over a node.
@@ -59,10 +63,15 @@ pub(super) fn term(node: &RemoteNode, predicate: &Expr) -> Result<Term, Refusal>
     if !node.connector.capabilities().filter {
         return Err("the source filters nothing".into());
     }
-    let expr = translate(predicate, &node.schema)?;
-    match node.connector.supports(&expr, &node.plan.root.columns()) {
+    let mut parameters = node.parameters.clone();
+    let expr = if node.takes_values {
+        translate(&with_placeholders(predicate, &mut parameters)?, &node.schema)?
+    } else {
+        translate(predicate, &node.schema)?
+    };
+    match node.connector.supports(&expr.sampled(), &node.plan.root.columns()) {
         Support::Unsupported => Err("the source has no exact equivalent".into()),
-        support => Ok(Term { expr, support }),
+        support => Ok(Term { expr, support, parameters }),
     }
 }
 
@@ -87,11 +96,18 @@ pub(super) fn filtered(node: &RemoteNode, terms: Vec<RemoteExpr>) -> RemoteNode 
 
 /// All of a filter: every condition must be exact.
 pub(super) fn filter(node: &RemoteNode, predicate: &Expr) -> Result<RemoteNode, Refusal> {
-    let terms = split_conjunction(predicate).into_iter().map(|predicate| match term(node, predicate)? {
-        Term { expr, support: Support::Exact } => Ok(expr),
-        _ => Err(format!("{predicate}: the source compares more loosely")),
-    });
-    Ok(filtered(node, terms.collect::<Result<_, Refusal>>()?))
+    let mut node = node.clone();
+    let mut terms = Vec::new();
+    for predicate in split_conjunction(predicate) {
+        match term(&node, predicate)? {
+            Term { expr, support: Support::Exact, parameters } => {
+                terms.push(expr);
+                node.parameters = parameters;
+            }
+            _ => return Err(format!("{predicate}: the source compares more loosely")),
+        }
+    }
+    Ok(filtered(&node, terms))
 }
 
 /// The node with only the columns at `positions`, in that order, under `schema`.
@@ -189,9 +205,10 @@ pub(crate) fn join(left: &RemoteNode, right: &RemoteNode, join: &Join, rows: f64
     let costs = left.connector.capabilities().costs;
     let per_pair = filter.as_ref().map_or(0.0, |filter| cost::condition(filter, &types, &costs).0);
     let work = joined_work(left, right, &on, rows, costs.condition + per_pair);
+    let mut parameters = Vec::new();
     let root = Relation::Join {
-        left: Box::new(left.plan.root.clone()),
-        right: Box::new(right.plan.root.clone()),
+        left: Box::new(renumbered(left, &mut parameters)),
+        right: Box::new(renumbered(right, &mut parameters)),
         kind,
         on,
         filter,
@@ -207,7 +224,24 @@ pub(crate) fn join(left: &RemoteNode, right: &RemoteNode, join: &Join, rows: f64
         kept_local,
         partial_groups: false,
         filled: left.filled.iter().chain(&right.filled).cloned().collect(),
+        takes_values: left.takes_values && right.takes_values,
+        parameters,
     })
+}
+
+/// The relation of a node that becomes part of another, whose parameters are its own and those before it.
+fn renumbered(node: &RemoteNode, parameters: &mut Vec<Expr>) -> Relation {
+    let before = parameters.len();
+    parameters.extend(node.parameters.iter().cloned());
+    let mut root = node.plan.root.clone();
+    if before > 0 && !node.parameters.is_empty() {
+        root.for_each_parameter(&mut |expr| {
+            if let RemoteExpr::Parameter { index, .. } = expr {
+                *index += before;
+            }
+        });
+    }
+    root
 }
 
 /// By an index of either side, or by hashing where the source does that; else by comparing every pair.
@@ -290,7 +324,8 @@ pub(super) fn union(inputs: &[&RemoteNode], schema: DFSchemaRef) -> Result<Remot
         server: sum(|work| work.server),
         guessed: inputs.iter().any(|input| input.work.guessed),
     };
-    let root = Relation::UnionAll { inputs: inputs.iter().map(|input| input.plan.root.clone()).collect() };
+    let mut parameters = Vec::new();
+    let root = Relation::UnionAll { inputs: inputs.iter().map(|input| renumbered(input, &mut parameters)).collect() };
     checked(RemoteNode {
         plan: RemotePlan { root },
         origin: vec![None; schema.fields().len()],
@@ -298,6 +333,7 @@ pub(super) fn union(inputs: &[&RemoteNode], schema: DFSchemaRef) -> Result<Remot
         work,
         kept_local: inputs.iter().flat_map(|input| input.kept_local.clone()).collect(),
         filled: inputs.iter().flat_map(|input| input.filled.clone()).collect(),
+        parameters,
         ..(*first).clone()
     })
 }
@@ -342,7 +378,7 @@ pub(super) fn whole(plan: &LogicalPlan) -> Result<RemoteNode, Refusal> {
         return Ok(node.clone());
     }
     match plan {
-        LogicalPlan::TableScan(table) => scan(table).ok_or_else(|| "not a table of a connection".into()),
+        LogicalPlan::TableScan(table) => scan(table, false).ok_or_else(|| "not a table of a connection".into()),
         LogicalPlan::Filter(of) => filter(&whole(&of.input)?, &of.predicate),
         LogicalPlan::Projection(of) => project(&whole(&of.input)?, &of.expr, Arc::clone(&of.schema)),
         LogicalPlan::SubqueryAlias(alias) => {

@@ -102,7 +102,12 @@ pub(super) fn merged(aggregate: &Aggregate, input: &RemoteNode, groups: f64) -> 
 
 /// The whole aggregate in the source's form, for aggregates whose value is their only state: all but averages.
 pub(super) fn whole(aggregate: &Aggregate, input: &RemoteNode, groups: f64) -> Result<RemoteNode, Refusal> {
-    let mut node = merged(aggregate, input, groups)?.remote;
+    finished(merged(aggregate, input, groups)?)
+}
+
+/// The same, of an aggregate whose groups arrive in parts.
+pub(super) fn finished(merge: MergeNode) -> Result<RemoteNode, Refusal> {
+    let MergeNode { aggregate, remote: mut node } = merge;
     let Relation::Aggregate { groups, aggregates, .. } = &mut node.plan.root else {
         return Err("not an aggregate".into());
     };
@@ -238,7 +243,7 @@ impl UserDefinedLogicalNodeCore for MergeNode {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        Vec::new()
+        self.remote.expressions()
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -246,7 +251,8 @@ impl UserDefinedLogicalNodeCore for MergeNode {
         self.remote.fmt_for_explain(f)
     }
 
-    fn with_exprs_and_inputs(&self, _expressions: Vec<Expr>, inputs: Vec<LogicalPlan>) -> DataFusionResult<Self> {
-        Ok(Self { aggregate: self.aggregate.clone(), remote: self.remote.with_inputs(inputs) })
+    fn with_exprs_and_inputs(&self, expressions: Vec<Expr>, inputs: Vec<LogicalPlan>) -> DataFusionResult<Self> {
+        let remote = self.remote.with_exprs_and_inputs(expressions, inputs)?;
+        Ok(Self { aggregate: self.aggregate.clone(), remote })
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Absorber {
     pub(crate) whatever_it_costs: bool,
     /// Reorders inner joins by estimated cost.
     pub(crate) reorder_joins: bool,
+    /// Values of subqueries that run first become part of reads.
+    pub(crate) values_in_reads: bool,
     /// Cores that work here can use.
     pub(crate) cores: f64,
 }
@@ -63,7 +65,7 @@ impl Absorber {
     /// Gives one operator, whose inputs are rewritten, to its source.
     fn absorb(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         if let LogicalPlan::TableScan(scan) = &plan {
-            return Ok(forms::scan(scan).map_or(plan, RemoteNode::into_plan));
+            return Ok(forms::scan(scan, self.values_in_reads).map_or(plan, RemoteNode::into_plan));
         }
         if !self.push_down {
             return match plan {
@@ -87,6 +89,12 @@ impl Absorber {
     /// Conditions the source computes exactly and cheaply go there; the rest stays above. `needed`: columns that are
     /// used above the filter, when that is known.
     fn filter(&self, filter: Filter, needed: Option<&[usize]>) -> Result<LogicalPlan> {
+        if let Some(merge) = MergeNode::of(&filter.input) {
+            return Ok(match self.having(merge, &filter) {
+                Some(node) => node.into_plan(),
+                None => LogicalPlan::Filter(filter),
+            });
+        }
         let Some(node) = RemoteNode::of(&filter.input) else { return Ok(LogicalPlan::Filter(filter)) };
         let mut node = node.clone();
         let (mut pushed, mut kept) = (Vec::new(), Vec::new());
@@ -98,8 +106,9 @@ impl Absorber {
                     node.kept_local.push(format!("{predicate}: testing it there costs more than bringing the rows"));
                     kept.push(predicate.clone());
                 }
-                Ok(Term { expr, support }) => {
+                Ok(Term { expr, support, parameters }) => {
                     pushed.push(expr);
+                    node.parameters = parameters;
                     if support != Support::Exact {
                         node.kept_local.push(format!("{predicate}: checked again, the source compares more loosely"));
                         kept.push(predicate.clone());
@@ -143,6 +152,15 @@ impl Absorber {
             })
             .sum();
         there < fails * (sent + decoded) + here + extra
+    }
+
+    /// Groups and the conditions on them, when the source finishes both for less than it costs to merge its parts here.
+    fn having(&self, merge: &MergeNode, filter: &Filter) -> Option<RemoteNode> {
+        let mut node = forms::filter(&groups::finished(merge.clone()).ok()?, &filter.predicate).ok()?;
+        let plan = LogicalPlan::Filter(filter.clone());
+        node.work.rows = rows(&plan);
+        let here = self.cost(&plan);
+        self.is_better(&node, here, merge.remote.work.rows).then_some(node)
     }
 
     fn projection(&self, projection: Projection) -> Result<LogicalPlan> {

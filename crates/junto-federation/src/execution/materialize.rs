@@ -72,7 +72,7 @@ async fn run(
             return Err(of_input.unwrap_or_else(|| failed(error)));
         }
     }
-    let plan = scan.shared_plan();
+    let plan = scan.known_plan(connector.as_ref())?;
     let batch_rows = task.session_config().batch_size();
     workspace.open(OpenRequest { plan, keys: None, batch_rows, context }).await.map_err(failed)
 }

@@ -55,7 +55,7 @@ pub(crate) fn merged(
         Arc::clone(&schema),
     )?;
     let counts = counts_of_averages(&partial)?;
-    let states = conforming(read(&node.remote, inputs, cores)?, &partial.schema(), &counts)?;
+    let states = conforming(read(&node.remote, inputs, cores, context)?, &partial.schema(), &counts)?;
     let groups = partial.group_expr().as_final();
     let spreads = !groups.is_empty() && cores > 1;
     let mode = if spreads { AggregateMode::FinalPartitioned } else { AggregateMode::Final };
@@ -67,13 +67,14 @@ pub(crate) fn read(
     node: &RemoteNode,
     inputs: &[Arc<dyn ExecutionPlan>],
     cores: usize,
+    context: &PhysicalPlanningContext,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     if node.filled.is_empty() {
-        return Ok(Arc::new(RemoteScanExec::new(node, cores)?));
+        return Ok(Arc::new(RemoteScanExec::new(node, cores, context)?));
     }
     let tables = node.filled.iter().map(|filled| Arc::clone(&filled.table)).collect();
     // The tables are seen by one session only.
-    Ok(Arc::new(MaterializeExec::new(RemoteScanExec::new(node, 1)?, inputs.to_vec(), tables)))
+    Ok(Arc::new(MaterializeExec::new(RemoteScanExec::new(node, 1, context)?, inputs.to_vec(), tables)))
 }
 
 /// Columns that hold the count of an average.

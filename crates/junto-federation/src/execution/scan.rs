@@ -11,6 +11,10 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Statistics};
 use datafusion::error::Result;
 use datafusion::execution::TaskContext;
+use datafusion::logical_expr::Expr as LogicalExpr;
+use datafusion::logical_expr::physical_planning_context::{
+    PhysicalPlanningContext, ScalarSubqueryResults, SubqueryIndex,
+};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions, SchedulingType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
@@ -20,7 +24,10 @@ use datafusion::physical_plan::{
     StatisticsArgs,
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use junto_connector::{BatchStream, ColumnStatistics, Connector, Keys, OpenRequest, RemotePlan, Support, Workers};
+use junto_connector::{
+    BatchStream, ColumnStatistics, Connector, Error, Keys, Literal, OpenRequest, RemotePlan, Support, Workers,
+    check_plan,
+};
 use junto_types::Alias;
 
 use super::condition::Condition;
@@ -31,6 +38,7 @@ use crate::cost;
 use crate::keys::{Arrived, KeySlot};
 use crate::node::{Origin, RemoteNode};
 use crate::statistics::column_statistics;
+use crate::translate::literal;
 
 /// Reads a [`RemotePlan`]. Serialisable but for its key slots, which belong to one run of one plan.
 #[derive(Debug, Clone)]
@@ -46,6 +54,8 @@ pub struct RemoteScanExec {
     /// Estimated microseconds that a row costs from its source to here.
     transfer: f64,
     bindings: Vec<KeyBinding>,
+    /// Where the values of the plan's parameters will be.
+    values: Values,
     workers: Workers,
     read: Arc<SharedRead>,
     properties: Arc<PlanProperties>,
@@ -76,7 +86,7 @@ pub struct KeyBinding {
 
 impl RemoteScanExec {
     /// The scan of a node, by at most `cores` connections at once.
-    pub(crate) fn new(node: &RemoteNode, cores: usize) -> Result<Self> {
+    pub(crate) fn new(node: &RemoteNode, cores: usize, context: &PhysicalPlanningContext) -> Result<Self> {
         let schema = Arc::clone(node.schema.inner());
         let connector = &node.connector;
         let columns = node.plan.root.columns();
@@ -116,6 +126,7 @@ impl RemoteScanExec {
             keys_per_query: capabilities.keys.as_ref().map_or(0, |keys| keys.max_per_query),
             transfer: sent + decoded,
             bindings: Vec::new(),
+            values: Values::of(&node.parameters, context)?,
             workers: Workers { most, groups_in_parts: node.partial_groups },
             read: Arc::default(),
             properties: Arc::new(properties),
@@ -138,11 +149,26 @@ impl RemoteScanExec {
         self.connection == other.connection
             && self.workers == other.workers
             && self.plan == other.plan
+            && self.values == other.values
             && self.schema.fields().len() == other.schema.fields().len()
     }
 
-    pub(super) fn shared_plan(&self) -> Arc<RemotePlan> {
-        Arc::clone(&self.plan)
+    /// The plan with the values that are known by now.
+    pub(super) fn known_plan(&self, connector: &dyn Connector) -> Result<Arc<RemotePlan>> {
+        if !self.plan.has_parameters() {
+            return Ok(Arc::clone(&self.plan));
+        }
+        let known = self.values.known()?;
+        let plan = self.plan.as_ref().clone().with_values(|index, data_type| {
+            known.get(index).cloned().unwrap_or_else(|| Literal::Null(data_type.clone()))
+        });
+        // What the source was asked about was some value of the type.
+        let refusal = match check_plan(connector, &plan) {
+            Ok(Support::Exact) => return Ok(Arc::new(plan)),
+            Ok(_) => Error::Unsupported { driver: connector.driver(), what: "an exact comparison with a value".into() },
+            Err(error) => error,
+        };
+        Err(SourceFailure::wrap(&self.connection, refusal))
     }
 
     pub(super) fn baseline(&self, partition: usize) -> BaselineMetrics {
@@ -240,7 +266,7 @@ impl RemoteScanExec {
         connector: &dyn Connector,
         others: impl Iterator<Item = (&'a KeyBinding, &'a Arrived)>,
     ) -> Result<(Arc<RemotePlan>, usize)> {
-        let mut plan = Arc::clone(&self.plan);
+        let mut plan = self.known_plan(connector)?;
         let mut conditions = 0;
         for (binding, arrived) in others {
             let (&[column], &[of_slot]) = (binding.columns.as_slice(), binding.slot_columns.as_slice()) else {
@@ -258,6 +284,34 @@ impl RemoteScanExec {
             }
         }
         Ok((plan, conditions))
+    }
+}
+
+/// The places of a plan's parameters among the values of subqueries that run first.
+#[derive(Debug, Clone, PartialEq)]
+struct Values {
+    places: Vec<SubqueryIndex>,
+    results: ScalarSubqueryResults,
+}
+
+impl Values {
+    fn of(parameters: &[LogicalExpr], context: &PhysicalPlanningContext) -> Result<Self> {
+        let place = |expr: &LogicalExpr| match expr {
+            LogicalExpr::ScalarSubquery(subquery) => context.index_of(subquery),
+            _ => None,
+        };
+        let places = parameters.iter().map(place).collect::<Option<Vec<_>>>();
+        let places = places.ok_or_else(|| DataFusionError::Internal("a subquery that nobody runs".into()))?;
+        Ok(Self { places, results: context.results().clone() })
+    }
+
+    fn known(&self) -> Result<Vec<Literal>> {
+        let value = |place: &SubqueryIndex| {
+            let found = self.results.get(*place);
+            let found = found.ok_or_else(|| DataFusionError::Internal("a subquery has not run yet".into()))?;
+            literal(&found).map_err(DataFusionError::Execution)
+        };
+        self.places.iter().map(value).collect()
     }
 }
 
@@ -301,25 +355,9 @@ async fn in_turn(
     keys_per_query: usize,
 ) -> junto_connector::Result<BatchStream> {
     let Some(keys) = &request.keys else { return open(connector, request).await };
-    let reads: Vec<OpenRequest> = chunks(keys, keys_per_query)
-        .into_iter()
-        .map(|keys| OpenRequest { keys: Some(keys), ..request.clone() })
-        .collect();
+    let reads: Vec<OpenRequest> =
+        keys.lists(keys_per_query).map(|keys| OpenRequest { keys: Some(keys), ..request.clone() }).collect();
     Ok(Box::pin(stream::iter(reads).then(move |request| open(Arc::clone(&connector), request)).try_flatten()))
-}
-
-fn chunks(keys: &Keys, size: usize) -> Vec<Keys> {
-    let rows = keys.values.num_rows();
-    let chunk = |start: usize| Keys {
-        columns: keys.columns.clone(),
-        values: keys.values.slice(start, size.min(rows - start)),
-        // NULLs are asked for once.
-        nulls: keys.nulls && start == 0,
-    };
-    if rows == 0 && keys.nulls {
-        return vec![keys.clone()];
-    }
-    (0..rows).step_by(size.max(1)).map(chunk).collect()
 }
 
 impl DisplayAs for RemoteScanExec {

@@ -130,6 +130,8 @@ impl Mover {
             kept_local: Vec::new(),
             partial_groups: false,
             filled: vec![Filled { table: info, input, rows: count }],
+            takes_values: self.absorber.values_in_reads,
+            parameters: Vec::new(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use crate::absorb::{Absorber, MergeNode};
 use crate::node::RemoteNode;
@@ -132,6 +132,15 @@ fn sources(plan: &LogicalPlan) -> Vec<String> {
 
 /// The plan, when one query of one source does its work and only what finishes groups, orders and names is left here.
 fn whole(plan: LogicalPlan) -> std::result::Result<LogicalPlan, String> {
+    match obstacle(&plan) {
+        Some(reason) => Err(reason),
+        None => Ok(plan),
+    }
+}
+
+/// Why one query does not do the work of a plan. Subqueries whose values it needs are queries of their own, to which the
+/// same applies.
+fn obstacle(plan: &LogicalPlan) -> Option<String> {
     let mut reads = 0;
     let mut reasons: Vec<String> = Vec::new();
     let _ = plan.apply_with_subqueries(|node| {
@@ -139,6 +148,11 @@ fn whole(plan: LogicalPlan) -> std::result::Result<LogicalPlan, String> {
         if let Some(read) = read {
             reads += 1;
             reasons.extend(read.kept_local.iter().cloned());
+            let subqueries = read.parameters.iter().filter_map(|parameter| match parameter {
+                Expr::ScalarSubquery(subquery) => Some(subquery.subquery.as_ref()),
+                _ => None,
+            });
+            reasons.extend(subqueries.filter_map(obstacle));
             // What a read brings to its database is not part of the statement there.
             return Ok(TreeNodeRecursion::Jump);
         }
@@ -156,10 +170,7 @@ fn whole(plan: LogicalPlan) -> std::result::Result<LogicalPlan, String> {
     if reads > 1 {
         reasons.push(format!("{reads} queries would be needed"));
     }
-    match reasons.into_iter().next() {
-        Some(reason) => Err(reason),
-        None => Ok(plan),
-    }
+    reasons.into_iter().next()
 }
 
 fn is_over_groups(plan: &LogicalPlan) -> bool {

@@ -27,6 +27,7 @@ pub fn evaluate(expr: &Expr, row: &[Value]) -> Result<Value> {
     Ok(match expr {
         Expr::Column(index) => row.get(*index).cloned().ok_or_else(|| unknown("a column that is not there"))?,
         Expr::Literal(literal) => Value::of_literal(literal),
+        Expr::Parameter { .. } => return Err(unknown("a value that is not known yet")),
         Expr::Compare { op, left, right } => compare(*op, &evaluate(left, row)?, &evaluate(right, row)?)?,
         Expr::Arithmetic { op, left, right, data_type } => {
             arithmetic(*op, &evaluate(left, row)?, &evaluate(right, row)?, data_type)?
