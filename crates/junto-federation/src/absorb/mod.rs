@@ -257,15 +257,11 @@ impl Absorber {
             return read.then(cost::aggregate(groups, groups, 1, self.cores));
         }
         let inputs = match plan {
-            LogicalPlan::Join(join) => self.cost(&join.left).then(self.right_side(join)),
+            LogicalPlan::Join(join) => return self.join_cost(join, rows(plan)),
             other => other.inputs().into_iter().map(|input| self.cost(input)).fold(Cost::default(), Cost::then),
         };
         let input_rows = || plan.inputs().first().map_or(0.0, |input| rows(input));
         let own = match plan {
-            LogicalPlan::Join(join) if join.on.is_empty() => {
-                cost::pairs(rows(&join.left), rows(&join.right), rows(plan), self.cores)
-            }
-            LogicalPlan::Join(join) => cost::join(rows(&join.left), rows(&join.right), rows(plan), self.cores),
             LogicalPlan::Aggregate(aggregate) => {
                 cost::aggregate(input_rows(), rows(plan), aggregate.aggr_expr.len(), self.cores)
             }
@@ -277,9 +273,23 @@ impl Absorber {
 }
 
 impl Absorber {
-    /// Reading the right side of a join, by the keys of its left side where they reach a read and that is cheaper.
-    fn right_side(&self, join: &Join) -> Cost {
-        let whole = self.cost(&join.right);
+    /// A join here with both of its sides, from which `out` rows come.
+    fn join_cost(&self, join: &Join, out: f64) -> Cost {
+        let build = rows(&join.left);
+        let (right, probe) = self.right_side(join);
+        let own = if join.on.is_empty() {
+            cost::pairs(build, probe, out, self.cores)
+        } else {
+            cost::join(build, probe, out, self.cores)
+        };
+        self.cost(&join.left).then(right).then(own)
+    }
+
+    /// Reading the right side of a join, by the keys of its left side where they reach a read and that is cheaper; and the
+    /// rows that come.
+    fn right_side(&self, join: &Join) -> (Cost, f64) {
+        let all = rows(&join.right);
+        let whole = (self.cost(&join.right), all);
         let is_reduced =
             matches!(join.join_type, JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti);
         if !is_reduced {
@@ -289,9 +299,11 @@ impl Absorber {
             let KeyReach { node, key, limit } = key_reach(right, &join.right, self.cores)?;
             let keys = Side { expr: left, plan: &join.left, rows: rows(&join.left) }.distinct();
             let keyed = (keys <= limit).then(|| cost::keyed_read(node, key, keys, self.cores))?;
-            Some(whole.with(cost::read(node, self.cores), keyed))
+            let found = all * (keys / key.distinct).min(1.0);
+            Some((whole.0.with(cost::read(node, self.cores), keyed), found))
         });
-        by_keys.fold(whole, |best, next| if next.time(self.cores) < best.time(self.cores) { next } else { best })
+        let time = |side: &(Cost, f64)| side.0.time(self.cores);
+        by_keys.fold(whole, |best, next| if time(&next) < time(&best) { next } else { best })
     }
 
     /// Bringing the rows of a node's temporary tables to its source.
