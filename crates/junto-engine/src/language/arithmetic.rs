@@ -7,7 +7,7 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::logical_expr::{Expr, ExprSchemable, cast};
 use sqlparser::ast::BinaryOperator;
 
-use super::checked;
+use super::{checked, named};
 
 /// Every 64-bit integer, signed or not.
 const WIDE_INTEGER: DataType = DataType::Decimal128(20, 0);
@@ -18,7 +18,11 @@ const WIDE_INTEGER: DataType = DataType::Decimal128(20, 0);
 pub(crate) struct CheckedArithmetic;
 
 impl ExprPlanner for CheckedArithmetic {
-    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+    fn plan_binary_op(&self, mut expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        if is_arithmetic(&expr.op) && matches!(expr.right, Expr::BinaryExpr(_)) {
+            // `(a + b) * c` and `a + b * c` have one name in DataFusion, where operators are read from left to right.
+            expr.right = named::call(expr.right);
+        }
         let operation = match expr.op {
             BinaryOperator::Plus => Operation::Add,
             BinaryOperator::Minus => Operation::Subtract,
@@ -43,6 +47,11 @@ impl ExprPlanner for CheckedArithmetic {
         };
         Ok(PlannerResult::Planned(planned))
     }
+}
+
+fn is_arithmetic(op: &BinaryOperator) -> bool {
+    use BinaryOperator as B;
+    matches!(op, B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo)
 }
 
 /// Operators that are checked.

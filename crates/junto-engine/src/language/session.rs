@@ -19,8 +19,10 @@ use junto_types::Limits;
 
 use super::arithmetic::CheckedArithmetic;
 use super::harmonise::Harmonise;
+use super::named::Unnamed;
+use super::not_in::NotIn;
 use super::patterns::Patterns;
-use super::{checked, now, sums};
+use super::{checked, named, now, numbers, sums};
 use crate::settings::Settings;
 
 /// Build sides up to this size are collected whole, so that two cores do not repartition both sides of every join.
@@ -78,18 +80,21 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
     let mut state = builder.build();
     datafusion_functions_json::register_all(&mut state)?;
     state.register_udf(Arc::new(now::function()))?;
+    state.register_udf(Arc::new(named::function()))?;
     state.register_udaf(Arc::new(sums::function()))?;
-    for function in checked::functions() {
+    for function in checked::functions().into_iter().chain(numbers::functions()) {
         state.register_udf(Arc::new(function))?;
     }
     Ok(state)
 }
 
-/// Comparisons are settled first, then DataFusion coerces the rest.
+/// What only names expressions goes first, comparisons are settled next, then DataFusion coerces the rest.
 fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules = Analyzer::new().rules;
     rules.insert(0, Arc::new(Harmonise));
+    rules.insert(0, Arc::new(NotIn));
     rules.insert(0, Arc::new(Patterns));
+    rules.insert(0, Arc::new(Unnamed));
     rules
 }
 
