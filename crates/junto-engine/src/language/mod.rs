@@ -3,6 +3,7 @@
 mod arithmetic;
 mod checked;
 mod context;
+mod distinct;
 mod harmonise;
 mod named;
 mod not_in;

@@ -22,7 +22,7 @@ use super::harmonise::Harmonise;
 use super::named::Unnamed;
 use super::not_in::NotIn;
 use super::patterns::Patterns;
-use super::{checked, named, now, numbers, sums};
+use super::{checked, distinct, named, now, numbers, sums};
 use crate::settings::Settings;
 
 /// Build sides up to this size are collected whole, so that two cores do not repartition both sides of every join.
@@ -66,6 +66,7 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
         .with_config(config)
         .with_default_features()
         .with_analyzer_rules(analyzer_rules())
+        .with_optimizer_rules(distinct::optimizer_rules())
         .with_physical_optimizer_rules(physical_rules());
     if settings.planning.keyed_scans {
         builder = builder.with_physical_optimizer_rule(Arc::new(KeyFlow));
