@@ -17,7 +17,7 @@ pub(crate) fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     rules.into_iter().map(|rule| if rule.name() == ours.name() { Arc::clone(&ours) } else { rule }).collect()
 }
 
-/// The rule sums up sums, which have another type if what they sum are short integers.
+/// The rule sums up sums, which have more digits than one sum.
 #[derive(Debug)]
 struct GroupedTwice {
     inner: SingleDistinctToGroupBy,
@@ -34,17 +34,18 @@ impl OptimizerRule for GroupedTwice {
 
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
         match &plan {
-            LogicalPlan::Aggregate(aggregate) if sums_short_integers(aggregate) => Ok(Transformed::no(plan)),
+            LogicalPlan::Aggregate(aggregate) if grows(aggregate) => Ok(Transformed::no(plan)),
             _ => self.inner.rewrite(plan, config),
         }
     }
 }
 
-fn sums_short_integers(aggregate: &Aggregate) -> bool {
+/// Whether a sum of these sums has another type than they have.
+fn grows(aggregate: &Aggregate) -> bool {
     let is_sum = |expr: &Expr| match expr {
         Expr::AggregateFunction(call) => call.func.name() == "sum" && !call.params.distinct,
         _ => false,
     };
-    let is_integer = |expr: &Expr| expr.get_type(aggregate.input.schema()).is_ok_and(|of| of == DataType::Int64);
-    aggregate.aggr_expr.iter().any(|expr| is_sum(expr) && is_integer(expr))
+    let is_float = |expr: &Expr| expr.get_type(aggregate.input.schema()).is_ok_and(|of| of == DataType::Float64);
+    aggregate.aggr_expr.iter().any(|expr| is_sum(expr) && !is_float(expr))
 }

@@ -5,6 +5,7 @@ mod checked;
 mod context;
 mod distinct;
 mod harmonise;
+mod merge_joins;
 mod named;
 mod not_in;
 mod now;

@@ -19,6 +19,7 @@ use junto_types::Limits;
 
 use super::arithmetic::CheckedArithmetic;
 use super::harmonise::Harmonise;
+use super::merge_joins::Projections;
 use super::named::Unnamed;
 use super::not_in::NotIn;
 use super::patterns::Patterns;
@@ -99,12 +100,14 @@ fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules
 }
 
-/// DataFusion's rules without the two that push filters through physical operators. They follow columns by name, so that
+/// DataFusion's rules, one behind a condition, without the two that push filters through physical operators. They follow columns by name, so that
 /// above a join of two tables with an `id` each the condition of one reaches the other
 /// (`slt/federation/filters_above_joins.slt`). Filters are where they belong since the logical optimizer.
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let projections: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(Projections::new());
     let rules = PhysicalOptimizer::new().rules;
-    rules.into_iter().filter(|rule| !rule.name().starts_with("FilterPushdown")).collect()
+    let kept = rules.into_iter().filter(|rule| !rule.name().starts_with("FilterPushdown"));
+    kept.map(|rule| if rule.name() == projections.name() { Arc::clone(&projections) } else { rule }).collect()
 }
 
 /// A session for one statement.
