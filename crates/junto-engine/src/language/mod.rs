@@ -1,6 +1,7 @@
 //! The language of a federated statement: PostgreSQL's spelling with exact decimals and checked integers.
 
 mod arithmetic;
+mod averages;
 mod checked;
 mod context;
 mod distinct;

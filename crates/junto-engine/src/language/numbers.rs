@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Decimal128Type, Float64Type};
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DECIMAL128_MAX_SCALE, DataType, Decimal128Type, Float64Type};
 use datafusion::common::{internal_err, plan_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::{
@@ -22,6 +22,17 @@ pub(crate) fn functions() -> [ScalarUDF; 2] {
 pub(crate) fn round_to_even(value: Expr) -> Expr {
     static ROUND: LazyLock<ScalarUDF> = LazyLock::new(|| Number::function(Function::RoundToEven));
     ROUND.call(vec![value])
+}
+
+/// A decimal with one digit more after its point, by which it is rounded; nothing if there is no room for one, or if it is
+/// no decimal.
+pub(crate) fn with_guard_digit(decimal: &DataType) -> Option<DataType> {
+    match decimal {
+        DataType::Decimal128(precision, scale) if *scale < DECIMAL128_MAX_SCALE => {
+            Some(DataType::Decimal128((*precision + 1).min(DECIMAL128_MAX_PRECISION), *scale + 1))
+        }
+        _ => None,
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

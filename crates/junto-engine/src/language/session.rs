@@ -23,7 +23,7 @@ use super::merge_joins::Projections;
 use super::named::Unnamed;
 use super::not_in::NotIn;
 use super::patterns::Patterns;
-use super::{checked, distinct, named, now, numbers, sums};
+use super::{averages, checked, distinct, named, now, numbers, sums};
 use crate::settings::Settings;
 
 /// Build sides up to this size are collected whole, so that two cores do not repartition both sides of every join.
@@ -84,6 +84,7 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
     state.register_udf(Arc::new(now::function()))?;
     state.register_udf(Arc::new(named::function()))?;
     state.register_udaf(Arc::new(sums::function()))?;
+    state.register_udaf(Arc::new(averages::function()))?;
     for function in checked::functions().into_iter().chain(numbers::functions()) {
         state.register_udf(Arc::new(function))?;
     }
