@@ -28,7 +28,7 @@ pub use error::{Error, Place, Result, UnknownConnection};
 pub use names::{FoldedColumn, folded_columns};
 pub use parse::{Parsed, parse, parse_within};
 pub use reference::{Part, Reference, blank, has_references, has_references_in, references, references_in};
-pub use resolve::{BoundTable, OutputNames, Resolved, TableColumn, TableColumns, WriteTarget, resolve};
+pub use resolve::{BoundTable, NAMED, OutputNames, Resolved, TableColumn, TableColumns, WriteTarget, resolve};
 pub use split::{StatementText, split_statements};
 pub use tables::{TableReference, TableRole, check_aliases};
 pub use underline::underline;

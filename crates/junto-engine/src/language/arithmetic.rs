@@ -7,22 +7,29 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::logical_expr::{Expr, ExprSchemable, cast};
 use sqlparser::ast::BinaryOperator;
 
-use super::checked;
+use super::numbers::with_guard_digit;
+use super::{checked, named};
 
 /// Every 64-bit integer, signed or not.
 const WIDE_INTEGER: DataType = DataType::Decimal128(20, 0);
 
 /// Plans `+`, `-`, `*` on integers as checked operations in 64 bits (decimal(20) where an operand is unsigned 64-bit),
-/// date ± integer as days, and date − date as a number of days.
+/// date ± integer as days, date − date as a number of days,
+/// and `/` on decimals as rounded.
 #[derive(Debug)]
 pub(crate) struct CheckedArithmetic;
 
 impl ExprPlanner for CheckedArithmetic {
-    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+    fn plan_binary_op(&self, mut expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        if is_arithmetic(&expr.op) && matches!(expr.right, Expr::BinaryExpr(_) | Expr::Cast(_)) {
+            // `(a + b) * c` and `a + b * c` have one name in DataFusion, where operators are read from left to right.
+            expr.right = named::call(expr.right);
+        }
         let operation = match expr.op {
             BinaryOperator::Plus => Operation::Add,
             BinaryOperator::Minus => Operation::Subtract,
             BinaryOperator::Multiply => Operation::Multiply,
+            BinaryOperator::Divide => return divide(expr, schema),
             _ => return Ok(PlannerResult::Original(expr)),
         };
         let (Ok(left), Ok(right)) = (expr.left.get_type(schema), expr.right.get_type(schema)) else {
@@ -43,6 +50,27 @@ impl ExprPlanner for CheckedArithmetic {
         };
         Ok(PlannerResult::Planned(planned))
     }
+}
+
+/// A decimal divided by a decimal or integer, rounded half away from zero: DataFusion cuts, so it computes one digit more.
+fn divide(expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+    let (Ok(left), Ok(right)) = (expr.left.get_type(schema), expr.right.get_type(schema)) else {
+        return Ok(PlannerResult::Original(expr));
+    };
+    let dividend = match &left {
+        integer if integer.is_integer() && right.is_decimal() => WIDE_INTEGER,
+        other => other.clone(),
+    };
+    let Some(longer) = with_guard_digit(&dividend).filter(|_| right.is_integer() || right.is_decimal()) else {
+        return Ok(PlannerResult::Original(expr));
+    };
+    let quotient = (expr.left.clone() / expr.right.clone()).get_type(schema)?;
+    Ok(PlannerResult::Planned(cast(cast(expr.left, longer) / expr.right, quotient)))
+}
+
+fn is_arithmetic(op: &BinaryOperator) -> bool {
+    use BinaryOperator as B;
+    matches!(op, B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo)
 }
 
 /// Operators that are checked.

@@ -12,6 +12,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
 use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
 
+use super::named;
 use super::types::Types;
 
 /// Tables of one statement under the names junto-sql gave them.
@@ -39,6 +40,7 @@ impl ContextProvider for StatementContextProvider<'_> {
     ) -> Result<Arc<dyn TableSource>> {
         let function = self.state.table_functions().get(name);
         let function = function.ok_or_else(|| plan_datafusion_err!("unknown table function `{name}`"))?;
+        let args = args.into_iter().map(named::unnamed).collect::<Result<Vec<_>>>()?;
         let arguments = TableFunctionArgs::new(&args, self.state);
         let provider = function.create_table_provider_with_args(arguments)?;
         Ok(datafusion::datasource::provider_as_source(provider))

@@ -23,17 +23,21 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, ScalarValue, internal_err, plan_err};
 use datafusion::error::Result;
-use datafusion::functions::expr_fn::lower;
+use datafusion::functions::expr_fn::{lower, round};
 use datafusion::logical_expr::expr::{InList, InSubquery};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Between, BinaryExpr, Case, Expr, ExprSchemable, LogicalPlan, Operator, Projection, Union, cast, lit,
+    Between, BinaryExpr, Case, Cast, Expr, ExprSchemable, LogicalPlan, Operator, Projection, Subquery, TryCast, Union,
+    cast, lit,
 };
 use datafusion::optimizer::AnalyzerRule;
 use junto_federation::column_origin;
 
-use super::checked;
+use super::{checked, numbers};
+
+/// Name of the column of a subquery behind IN.
+const SUBQUERY_COLUMN: &str = "__junto_in";
 
 /// Applies the table above to every comparison.
 #[derive(Debug)]
@@ -186,6 +190,14 @@ impl Scope {
                 function.args[1] = lit(places);
                 Ok(Transformed::yes(Expr::ScalarFunction(function)))
             }
+            Expr::Cast(cast) => {
+                let rounded = self.rounded(*cast.expr, cast.field.data_type());
+                Ok(rounded.update_data(|expr| Expr::Cast(Cast { expr: Box::new(expr), field: cast.field })))
+            }
+            Expr::TryCast(cast) => {
+                let rounded = self.rounded(*cast.expr, cast.field.data_type());
+                Ok(rounded.update_data(|expr| Expr::TryCast(TryCast { expr: Box::new(expr), field: cast.field })))
+            }
             Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
                 let inner = subquery.subquery.schema().fields().first().map(|field| field.data_type().clone());
                 if let (Ok(outer), Some(inner)) = (expr.get_type(&self.schema), inner)
@@ -194,10 +206,27 @@ impl Scope {
                 {
                     return plan_err!("cannot compare {} with {}; cast one of them", plain(&outer), plain(&inner));
                 }
-                Ok(Transformed::no(Expr::InSubquery(InSubquery { expr, subquery, negated })))
+                let subquery = named_column(subquery)?;
+                Ok(Transformed::yes(Expr::InSubquery(InSubquery { expr, subquery, negated })))
             }
             other => Ok(Transformed::no(other)),
         }
+    }
+
+    /// The operand of a cast to `to`. Numbers are rounded to integers, as in PostgreSQL: decimals half away from zero,
+    /// others half to even. Arrow would cut them.
+    fn rounded(&self, operand: Expr, to: &DataType) -> Transformed<Expr> {
+        let Ok(from) = operand.get_type(&self.schema) else { return Transformed::no(operand) };
+        if !to.is_integer() {
+            return Transformed::no(operand);
+        }
+        if from.is_decimal() {
+            return Transformed::yes(round(vec![operand]));
+        }
+        if from.is_floating() {
+            return Transformed::yes(numbers::round_to_even(operand));
+        }
+        Transformed::no(operand)
     }
 
     /// `tested` and what it is compared with, each in the types the comparison alone would have.
@@ -260,6 +289,21 @@ impl Scope {
     fn is_uuid(&self, expr: &Expr) -> bool {
         matches!(expr, Expr::Column(column) if self.uuids.contains(column))
     }
+}
+
+/// A correlated subquery whose only column has a name of its own. DataFusion may cast it under the old name, and puts the
+/// columns that are compared with outer ones beside it.
+fn named_column(mut subquery: Subquery) -> Result<Subquery> {
+    if subquery.outer_ref_columns.is_empty() {
+        return Ok(subquery);
+    }
+    if let LogicalPlan::Projection(projection) = subquery.subquery.as_ref()
+        && let [column @ Expr::Column(_)] = projection.expr.as_slice()
+    {
+        let renamed = Projection::try_new(vec![column.clone().alias(SUBQUERY_COLUMN)], Arc::clone(&projection.input))?;
+        subquery.subquery = Arc::new(LogicalPlan::Projection(renamed));
+    }
+    Ok(subquery)
 }
 
 fn compares(op: Operator) -> bool {

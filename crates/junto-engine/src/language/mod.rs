@@ -1,10 +1,16 @@
 //! The language of a federated statement: PostgreSQL's spelling with exact decimals and checked integers.
 
 mod arithmetic;
+mod averages;
 mod checked;
 mod context;
+mod distinct;
 mod harmonise;
+mod merge_joins;
+mod named;
+mod not_in;
 mod now;
+mod numbers;
 mod patterns;
 mod session;
 mod sums;

@@ -19,8 +19,11 @@ use junto_types::Limits;
 
 use super::arithmetic::CheckedArithmetic;
 use super::harmonise::Harmonise;
+use super::merge_joins::Projections;
+use super::named::Unnamed;
+use super::not_in::NotIn;
 use super::patterns::Patterns;
-use super::{checked, now, sums};
+use super::{averages, checked, distinct, named, now, numbers, sums};
 use crate::settings::Settings;
 
 /// Build sides up to this size are collected whole, so that two cores do not repartition both sides of every join.
@@ -64,6 +67,7 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
         .with_config(config)
         .with_default_features()
         .with_analyzer_rules(analyzer_rules())
+        .with_optimizer_rules(distinct::optimizer_rules())
         .with_physical_optimizer_rules(physical_rules());
     if settings.planning.keyed_scans {
         builder = builder.with_physical_optimizer_rule(Arc::new(KeyFlow));
@@ -78,27 +82,33 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
     let mut state = builder.build();
     datafusion_functions_json::register_all(&mut state)?;
     state.register_udf(Arc::new(now::function()))?;
+    state.register_udf(Arc::new(named::function()))?;
     state.register_udaf(Arc::new(sums::function()))?;
-    for function in checked::functions() {
+    state.register_udaf(Arc::new(averages::function()))?;
+    for function in checked::functions().into_iter().chain(numbers::functions()) {
         state.register_udf(Arc::new(function))?;
     }
     Ok(state)
 }
 
-/// Comparisons are settled first, then DataFusion coerces the rest.
+/// What only names expressions goes first, comparisons are settled next, then DataFusion coerces the rest.
 fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules = Analyzer::new().rules;
     rules.insert(0, Arc::new(Harmonise));
+    rules.insert(0, Arc::new(NotIn));
     rules.insert(0, Arc::new(Patterns));
+    rules.insert(0, Arc::new(Unnamed));
     rules
 }
 
-/// DataFusion's rules without the two that push filters through physical operators. They follow columns by name, so that
+/// DataFusion's rules, one behind a condition, without the two that push filters through physical operators. They follow columns by name, so that
 /// above a join of two tables with an `id` each the condition of one reaches the other
 /// (`slt/federation/filters_above_joins.slt`). Filters are where they belong since the logical optimizer.
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let projections: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(Projections::new());
     let rules = PhysicalOptimizer::new().rules;
-    rules.into_iter().filter(|rule| !rule.name().starts_with("FilterPushdown")).collect()
+    let kept = rules.into_iter().filter(|rule| !rule.name().starts_with("FilterPushdown"));
+    kept.map(|rule| if rule.name() == projections.name() { Arc::clone(&projections) } else { rule }).collect()
 }
 
 /// A session for one statement.

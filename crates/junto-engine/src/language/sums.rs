@@ -1,18 +1,27 @@
-//! `sum` of integers as a decimal, so that it cannot wrap (DataFusion's own does, silently).
+//! `sum` that does not wrap (DataFusion's own does, silently).
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::array::{ArrayRef, AsArray, BooleanArray};
+use arrow::compute::{cast, sum_checked};
+use arrow::datatypes::{DataType, Decimal128Type, DecimalType, FieldRef};
+use datafusion::common::{ScalarValue, exec_datafusion_err, internal_err};
 use datafusion::error::Result;
 use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, Signature, Volatility,
 };
 
-/// DataFusion's `sum` behind a coercion of its own: 64-bit integers are summed as decimal(20), others as decimal(10),
-/// and the result has ten digits more. Everything else is as it was.
+/// Digits of a decimal that a result of 38 has no room for the rows of. A sum of fewer cannot wrap: ten digits more are
+/// ten thousand million rows.
+const WIDE: u8 = 29;
+/// Digits of the widest decimal.
+const DIGITS: u8 = 38;
+
+/// DataFusion's `sum` behind a coercion of its own: 64-bit integers are summed as decimal(20), shorter ones in 64 bits, as
+/// in PostgreSQL. Sums of decimals have ten digits more, at most 38; more is an error.
 pub(crate) fn function() -> AggregateUDF {
     AggregateUDF::new_from_impl(WideSum {
         inner: sum_udaf(),
@@ -40,8 +49,8 @@ impl AggregateUDFImpl for WideSum {
             return datafusion::common::plan_err!("sum takes one argument, not {}", arguments.len());
         };
         Ok(vec![match argument {
-            DataType::Int64 | DataType::UInt64 => DataType::Decimal128(20, 0),
-            integer if integer.is_integer() => DataType::Decimal128(10, 0),
+            DataType::Int64 | DataType::UInt64 | DataType::UInt32 => DataType::Decimal128(20, 0),
+            integer if integer.is_integer() => DataType::Int32,
             DataType::Float16 | DataType::Float32 | DataType::Float64 => DataType::Float64,
             DataType::Null => DataType::Float64,
             decimal if decimal.is_decimal() => decimal.clone(),
@@ -51,11 +60,22 @@ impl AggregateUDFImpl for WideSum {
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        self.inner.inner().return_type(arguments)
+        match arguments {
+            [DataType::Int32] => Ok(DataType::Int64),
+            _ => self.inner.inner().return_type(arguments),
+        }
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        self.inner.inner().accumulator(args)
+        let (data_type, is_distinct) = (args.return_type().clone(), args.is_distinct);
+        match argument(&args) {
+            Argument::Short => Ok(Box::new(Widened { inner: self.inner.inner().accumulator(args)? })),
+            Argument::Usual => self.inner.inner().accumulator(args),
+            Argument::Wide if is_distinct => {
+                Ok(Box::new(CheckedDistinct { inner: self.inner.inner().accumulator(args)?, data_type }))
+            }
+            Argument::Wide => Ok(Box::new(CheckedSum { sum: 0, count: 0, data_type })),
+        }
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
@@ -63,15 +83,21 @@ impl AggregateUDFImpl for WideSum {
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
-        self.inner.inner().groups_accumulator_supported(args)
+        argument(&args) != Argument::Wide && self.inner.inner().groups_accumulator_supported(args)
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
-        self.inner.inner().create_groups_accumulator(args)
+        let is_short = argument(&args) == Argument::Short;
+        let inner = self.inner.inner().create_groups_accumulator(args)?;
+        Ok(if is_short { Box::new(Widened { inner }) } else { inner })
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        self.inner.inner().create_sliding_accumulator(args)
+        match argument(&args) {
+            Argument::Wide if !args.is_distinct => self.accumulator(args),
+            Argument::Short => Ok(Box::new(Widened { inner: self.inner.inner().create_sliding_accumulator(args)? })),
+            _ => self.inner.inner().create_sliding_accumulator(args),
+        }
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {
@@ -81,4 +107,193 @@ impl AggregateUDFImpl for WideSum {
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
         AggregateOrderSensitivity::Insensitive
     }
+}
+
+/// What is summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Argument {
+    /// Integers of 32 bits, summed in 64.
+    Short,
+    /// What DataFusion sums well.
+    Usual,
+    /// Decimals so wide that their sum may have no room.
+    Wide,
+}
+
+fn argument(args: &AccumulatorArgs<'_>) -> Argument {
+    match args.expr_fields.first().map(|field| field.data_type()) {
+        Some(DataType::Int32) => Argument::Short,
+        Some(DataType::Decimal128(WIDE.., _)) => Argument::Wide,
+        _ => Argument::Usual,
+    }
+}
+
+/// DataFusion's sum of 64-bit integers, over shorter ones.
+#[derive(Debug)]
+struct Widened<A> {
+    inner: A,
+}
+
+fn widened(values: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
+    Ok(values.iter().map(|values| cast(values, &DataType::Int64)).collect::<std::result::Result<_, _>>()?)
+}
+
+impl Accumulator for Widened<Box<dyn Accumulator>> {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.inner.update_batch(&widened(values)?)
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.inner.retract_batch(&widened(values)?)
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        self.inner.supports_retract_batch()
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        self.inner.merge_batch(states)
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        self.inner.state()
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        self.inner.evaluate()
+    }
+
+    fn size(&self) -> usize {
+        self.inner.size()
+    }
+}
+
+impl GroupsAccumulator for Widened<Box<dyn GroupsAccumulator>> {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        filter: Option<&BooleanArray>,
+        groups: usize,
+    ) -> Result<()> {
+        self.inner.update_batch(&widened(values)?, group_indices, filter, groups)
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef], group_indices: &[usize], groups: usize) -> Result<()> {
+        self.inner.merge_batch(states, group_indices, groups)
+    }
+
+    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        self.inner.convert_to_state(&widened(values)?, filter)
+    }
+
+    fn state(&mut self, emitted: EmitTo) -> Result<Vec<ArrayRef>> {
+        self.inner.state(emitted)
+    }
+
+    fn evaluate(&mut self, emitted: EmitTo) -> Result<ArrayRef> {
+        self.inner.evaluate(emitted)
+    }
+
+    fn size(&self) -> usize {
+        self.inner.size()
+    }
+}
+
+/// A sum of decimals(38) that fails when it needs more digits.
+#[derive(Debug)]
+struct CheckedSum {
+    sum: i128,
+    /// Values summed; without any, the sum is NULL.
+    count: usize,
+    data_type: DataType,
+}
+
+impl CheckedSum {
+    fn value(&self) -> Result<ScalarValue> {
+        ScalarValue::new_primitive::<Decimal128Type>((self.count > 0).then_some(self.sum), &self.data_type)
+    }
+}
+
+impl Accumulator for CheckedSum {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let (sum, count) = summed(values)?;
+        self.sum = checked(self.sum.checked_add(sum))?;
+        self.count += count;
+        Ok(())
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let (sum, count) = summed(values)?;
+        self.sum = checked(self.sum.checked_sub(sum))?;
+        self.count -= count;
+        Ok(())
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        true
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        self.update_batch(states)
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![self.value()?])
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        self.value()
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self)
+    }
+}
+
+/// The sum of different decimals: DataFusion's, added up again with care.
+#[derive(Debug)]
+struct CheckedDistinct {
+    inner: Box<dyn Accumulator>,
+    data_type: DataType,
+}
+
+impl Accumulator for CheckedDistinct {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.inner.update_batch(values)
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        self.inner.merge_batch(states)
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        self.inner.state()
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        let state = self.inner.state()?;
+        let [ScalarValue::List(values)] = state.as_slice() else {
+            return internal_err!("the state of a sum of different values is their list");
+        };
+        let mut sum = CheckedSum { sum: 0, count: 0, data_type: self.data_type.clone() };
+        sum.update_batch(&[ArrayRef::clone(values.values())])?;
+        sum.value()
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.inner.size()
+    }
+}
+
+/// Sum and number of the values that are not NULL.
+fn summed(values: &[ArrayRef]) -> Result<(i128, usize)> {
+    let [values] = values else { return internal_err!("sum takes one argument") };
+    let sum = sum_checked(values.as_primitive::<Decimal128Type>())?;
+    Ok((sum.unwrap_or_default(), values.len() - values.null_count()))
+}
+
+fn checked(sum: Option<i128>) -> Result<i128> {
+    let sum = sum.filter(|sum| Decimal128Type::is_valid_decimal_precision(*sum, DIGITS));
+    sum.ok_or_else(|| exec_datafusion_err!("overflow: a sum has more than {DIGITS} digits"))
 }

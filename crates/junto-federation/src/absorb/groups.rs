@@ -184,6 +184,11 @@ fn summed(argument: RemoteExpr, input: &RemoteNode) -> Result<RemoteExpr, Refusa
     let types = input.plan.root.types();
     let argument = match argument {
         RemoteExpr::Cast { expr, to: DataType::Decimal128(_, 0) } if expr.data_type(&types).is_integer() => *expr,
+        RemoteExpr::Cast { expr, to: DataType::Int32 }
+            if matches!(expr.data_type(&types), DataType::UInt8 | DataType::UInt16) =>
+        {
+            *expr
+        }
         other => other,
     };
     match TypeClass::of(&argument.data_type(&types)) {

@@ -2,7 +2,7 @@
 
 use super::output::{Outputs, Role};
 use super::scope::{Bare, Column, Qualified, Relation, Side, find_bare, find_relation, find_source};
-use super::{Resolver, engine_ident, idents_of, rewrite};
+use super::{Resolver, casts, engine_ident, idents_of, rewrite};
 use crate::names::Written;
 use crate::{Error, Result};
 use sqlparser::ast::{
@@ -328,12 +328,21 @@ impl Binder<'_, '_> {
                 self.chains.push(chain);
                 None
             }
+            Expr::Value(_) => {
+                rewrite::float(expr);
+                None
+            }
+            Expr::TypedString(typed) => {
+                casts::check_precision(&typed.data_type).map_err(unavailable_type)?;
+                None
+            }
             Expr::Function(function) => {
                 rewrite::rename_function(function);
                 if let Err(pattern) = rewrite::translate_pattern(function) {
                     return Err(self.resolver.unknown_pattern(function, &pattern));
                 }
                 self.function_wildcards(function)?;
+                rewrite::remainder(expr);
                 None
             }
             Expr::QualifiedWildcard(name, _) => {
@@ -409,8 +418,15 @@ impl VisitorMut for Binder<'_, '_> {
         if let Expr::CompoundFieldAccess { access_chain, .. } = expr {
             *access_chain = self.chains.pop().expect("taken before its children were visited");
         }
+        if let Err(what) = casts::settle(expr) {
+            return ControlFlow::Break(Box::new(unavailable_type(what)));
+        }
         ControlFlow::Continue(())
     }
+}
+
+fn unavailable_type(what: String) -> Error {
+    Error::Unsupported { what, place: None, hint: Some("times have microseconds; use date_trunc to cut them".into()) }
 }
 
 /// A query that holds the place of another for a moment.

@@ -6,6 +6,7 @@
 //!   FROM __junto_t0 AS users GROUP BY 1                        what the engine plans; shown as `ID`, `count(*)`
 //! ```
 
+mod casts;
 mod expr;
 mod output;
 mod query;
@@ -18,9 +19,11 @@ use crate::parse::Parsed;
 use crate::parse::REFERENCE_HINT;
 use crate::tables::TableRole;
 use crate::{Error, Result};
+pub use casts::NAMED;
 use junto_types::{Alias, Span, TableName};
 pub use output::OutputNames;
 use output::{Outputs, Role};
+
 use scope::{Column, Scope, SourceTable};
 use sqlparser::ast::{CreateTable, Ident, Insert, ObjectName, ObjectNamePart, Statement, TableObject};
 

@@ -265,7 +265,8 @@ impl Resolver<'_> {
             let renames = column.as_ref().is_none_or(|column| column.engine != named.engine);
             named.is_date = column.is_some_and(|column| column.is_date);
             let hides = renames && names.hidden.iter().any(|column| column.engine == named.engine);
-            let free = !hides && names.take(&named.engine);
+            // Nobody names the columns of a subquery, and the engine may put columns of the tables within beside them.
+            let free = role != Role::Anonymous && !hides && names.take(&named.engine);
             if !free {
                 named.engine = self.generate("c");
             }

@@ -129,6 +129,47 @@ fn separate_by_comma(arguments: &mut FunctionArguments) {
     }
 }
 
+/// Turns `mod(a, b)` into `a % b`.
+pub(super) fn remainder(expr: &mut Expr) {
+    let Expr::Function(function) = expr else { return };
+    let [ObjectNamePart::Identifier(name)] = function.name.0.as_slice() else { return };
+    let FunctionArguments::List(list) = &mut function.args else { return };
+    if !name.value.eq_ignore_ascii_case("mod") || list.args.len() != 2 {
+        return;
+    }
+    let (
+        Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(right))),
+        Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(left))),
+    ) = (list.args.pop(), list.args.pop())
+    else {
+        return;
+    };
+    *expr = Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::Modulo, right: Box::new(right) };
+}
+
+/// Digits that a decimal has at most.
+const DECIMAL_DIGITS: i64 = 76;
+
+/// Turns a number in scientific notation that no decimal has room for, as `1e300`, into a floating-point number.
+pub(super) fn float(expr: &mut Expr) {
+    if let Expr::Value(ValueWithSpan { value: Value::Number(written, false), .. }) = expr
+        && decimal_digits(written).is_some_and(|digits| digits > DECIMAL_DIGITS)
+    {
+        *expr = cast(text(written), DataType::DoublePrecision);
+    }
+}
+
+/// The digits of a number with an exponent, written out.
+fn decimal_digits(written: &str) -> Option<i64> {
+    let (digits, exponent) = written.split_once(['e', 'E'])?;
+    let exponent: i64 = exponent.parse().ok()?;
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let length = |part: &str| i64::try_from(part.len()).ok();
+    let whole = length(whole)?.saturating_add(exponent).max(0);
+    let fraction = length(fraction)?.saturating_sub(exponent).max(0);
+    Some(whole.saturating_add(fraction))
+}
+
 /// Turns `date ± n` and `n + date` into `CAST(date ± INTERVAL 'n days' AS DATE)`; PostgreSQL counts in days.
 pub(super) fn add_days(expr: &mut Expr, is_date: impl Fn(&Expr) -> bool) {
     let Expr::BinaryOp { left, op, right } = expr else { return };
@@ -217,7 +258,8 @@ fn interval(days: &str) -> Expr {
     })
 }
 
-fn text(value: &str) -> Expr {
+/// A text as a literal.
+pub(super) fn text(value: &str) -> Expr {
     Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(value.to_owned()), span: Span::empty() })
 }
 
@@ -227,7 +269,15 @@ fn cast(expr: Expr, data_type: DataType) -> Expr {
 
 #[cfg(test)]
 mod tests {
-    use super::chrono_pattern;
+    use super::{chrono_pattern, decimal_digits};
+
+    #[test]
+    fn digits_of_numbers_are_counted_as_written_out() {
+        for (written, expect) in [("1e3", 4), ("1.5e-3", 4), ("1E300", 301), ("12.5e1", 3), ("1e-300", 300)] {
+            assert_eq!(decimal_digits(written), Some(expect), "{written}");
+        }
+        assert_eq!(decimal_digits("12.5"), None);
+    }
 
     #[test]
     fn patterns_of_dates_are_translated_or_refused() {

@@ -92,22 +92,23 @@ fn a_table_alias_may_equal_a_connection_alias() {
         "SELECT prod.id, staging.orders FROM @production.order_stats prod \
          LEFT JOIN @staging.test_users staging ON prod.id = staging.id WHERE prod.day > CURRENT_DATE - 30",
         "SELECT prod.id, staging.orders FROM __junto_t0 prod LEFT JOIN __junto_t1 staging ON prod.id = staging.id \
-         WHERE prod.day > CAST(CURRENT_DATE - INTERVAL '30 days' AS DATE)",
+         WHERE prod.day > junto_named(CAST(CURRENT_DATE - INTERVAL '30 days' AS DATE))",
     );
 }
 
 #[test]
 fn days_are_added_to_dates_only() {
     for (written, expect) in [
-        ("day - 30", "CAST(day - INTERVAL '30 days' AS DATE)"),
-        ("7 + s.day", "CAST(s.day + INTERVAL '7 days' AS DATE)"),
-        ("DATE '2024-01-31' + -1", "CAST(DATE '2024-01-31' + INTERVAL '-1 days' AS DATE)"),
+        ("day - 30", "junto_named(CAST(day - INTERVAL '30 days' AS DATE))"),
+        ("7 + s.day", "junto_named(CAST(s.day + INTERVAL '7 days' AS DATE))"),
+        ("DATE '2024-01-31' + -1", "junto_named(CAST(DATE '2024-01-31' + INTERVAL '-1 days' AS DATE))"),
         ("id - 30", "id - 30"),
         ("id + orders", "id + orders"),
-        ("curdate() + 1", "CAST(current_date() + INTERVAL '1 days' AS DATE)"),
+        ("curdate() + 1", "junto_named(CAST(current_date() + INTERVAL '1 days' AS DATE))"),
         (
             "CAST('2024-01-01' AS DATE) + 1 - 2",
-            "CAST(CAST(CAST('2024-01-01' AS DATE) + INTERVAL '1 days' AS DATE) - INTERVAL '2 days' AS DATE)",
+            "junto_named(CAST(junto_named(CAST(junto_named(CAST('2024-01-01' AS DATE)) + INTERVAL '1 days' AS DATE)) - INTERVAL \
+             '2 days' AS DATE))",
         ),
     ] {
         check(
@@ -204,8 +205,8 @@ fn result_columns_have_unique_names_and_readable_headings() {
                 1 + 1 FROM @users_db.users u GROUP BY u.id, u.userId, name";
     check(
         text,
-        "SELECT u.id, u.id AS __junto_c0, count(*) AS __junto_c1, count(*) AS __junto_c2, CAST(id AS BIGINT) AS \
-         __junto_c3, id::TEXT AS __junto_c4, u.userid AS \"Who\", name AS Nick, 1 + 1 AS __junto_c5 FROM __junto_t0 u \
+        "SELECT u.id, u.id AS __junto_c0, count(*) AS __junto_c1, count(*) AS __junto_c2, junto_named(CAST(id AS \
+         BIGINT)) AS __junto_c3, junto_named(id::TEXT) AS __junto_c4, u.userid AS \"Who\", name AS Nick, 1 + 1 AS __junto_c5 FROM __junto_t0 u \
          GROUP BY u.id, u.userid, name",
     );
     heads(text, &["id", "id", "count(*)", "count( * )", "CAST(id AS bigint)", "id::text", "Who", "Nick", "1 + 1"]);
@@ -352,9 +353,25 @@ fn everyday_functions_go_by_the_engines_names() {
         "SELECT IFNULL(name, ''), NVL(name, ''), LEN(name), LCASE(name), UCASE(name), GROUP_CONCAT(name), CURDATE() \
          FROM @dev.users",
         "SELECT coalesce(name, '') AS __junto_c0, coalesce(name, '') AS __junto_c1, character_length(name) AS __junto_c2, \
-         lower(name) AS __junto_c3, upper(name) AS __junto_c4, string_agg(CAST(name AS VARCHAR), ',') AS __junto_c5, \
+         lower(name) AS __junto_c3, upper(name) AS __junto_c4, \
+         string_agg(junto_named(CAST(name AS VARCHAR)), ',') AS __junto_c5, \
          current_date() AS __junto_c6 FROM __junto_t0 AS users",
     );
+}
+
+#[test]
+fn casts_have_names_of_their_own_and_cut_text() {
+    for (written, expect) in [
+        ("id::int", "junto_named(id::INT)"),
+        ("id::varchar(3)", "left(junto_named(id::VARCHAR), 3)"),
+        ("CAST(id AS char)", "rtrim(left(junto_named(CAST(id AS VARCHAR)), 1), ' ')"),
+        ("id::timestamp(6)", "junto_named(id::TIMESTAMP(6))"),
+        ("mod(id, 3)", "id % 3"),
+        ("1e300", "junto_named(CAST('1e300' AS DOUBLE PRECISION))"),
+    ] {
+        let text = format!("SELECT {written} AS x FROM @dev.users");
+        check(&text, &format!("SELECT {expect} AS x FROM __junto_t0 AS users"));
+    }
 }
 
 #[test]
