@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod cancelling;
+mod concurrent;
 mod configuration;
 mod demo;
+mod engine;
 mod errors;
 mod formats;
 mod harness;
