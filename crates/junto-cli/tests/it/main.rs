@@ -12,4 +12,5 @@ mod harness;
 mod help;
 mod joins;
 mod servers;
+mod spilling;
 mod strategies;
