@@ -12,6 +12,7 @@ mod formats;
 mod harness;
 mod help;
 mod joins;
+mod network;
 mod servers;
 mod spilling;
 mod strategies;
