@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use junto_connector::{Error, Reaper, Result};
+use junto_connector_sql::permits::{Permit, Permits};
 use junto_connector_sql::temporary::LONGEST_WAIT;
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::Origin;
 use crate::settings::Settings;
@@ -23,13 +23,13 @@ pub(crate) struct Pool {
 struct Inner {
     settings: Settings,
     reaper: Reaper,
-    permits: Arc<Semaphore>,
+    permits: Permits,
     idle: Mutex<Vec<Session>>,
 }
 
 impl Pool {
     pub(crate) fn new(settings: Settings, reaper: Reaper) -> Self {
-        let permits = Arc::new(Semaphore::new(settings.max_connections));
+        let permits = Permits::new(settings.max_connections);
         Self { inner: Arc::new(Inner { settings, reaper, permits, idle: Mutex::default() }) }
     }
 
@@ -39,22 +39,27 @@ impl Pool {
 
     /// A read-only connection, waiting for one to come free when all are in use.
     pub(crate) async fn get(&self, deadline: Option<Instant>) -> Result<Lease> {
-        let permit = self.permit(deadline).await?;
+        let permit = within(deadline, self.inner.permits.get()).await?;
         self.read_only(permit, deadline).await
     }
 
-    /// As [`Self::get`]; none when all connections are in use or others wait for one.
-    pub(crate) async fn try_get(&self, deadline: Option<Instant>) -> Result<Option<Lease>> {
-        let Ok(permit) = Arc::clone(&self.inner.permits).try_acquire_owned() else { return Ok(None) };
+    /// A further connection for a read that has one; none when it would be the last that is free.
+    pub(crate) async fn get_further(&self, deadline: Option<Instant>) -> Result<Option<Lease>> {
+        let Some(permit) = self.inner.permits.get_further() else { return Ok(None) };
         self.read_only(permit, deadline).await.map(Some)
     }
 
-    /// Connections that [`Self::try_get`] would give now.
-    pub(crate) fn available(&self) -> usize {
-        self.inner.permits.available_permits()
+    /// Connections that [`Self::get_further`] would give now.
+    pub(crate) fn further(&self) -> usize {
+        self.inner.permits.further()
     }
 
-    async fn read_only(&self, permit: OwnedSemaphorePermit, deadline: Option<Instant>) -> Result<Lease> {
+    /// Whether somebody waits for a connection.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.inner.permits.are_wanted()
+    }
+
+    async fn read_only(&self, permit: Permit, deadline: Option<Instant>) -> Result<Lease> {
         while let Some(mut session) = self.take_idle() {
             // What an earlier statement left to be read (the answer to its reset) has arrived long ago.
             if session.settle().await.is_ok() && session.is_idle() && session.is_alive() {
@@ -67,7 +72,7 @@ impl Pool {
 
     /// A new connection that may write. Never returned to the pool.
     pub(crate) async fn get_for_writing(&self, deadline: Option<Instant>) -> Result<Lease> {
-        let permit = self.permit(deadline).await?;
+        let permit = within(deadline, self.inner.permits.get()).await?;
         let session = self.connect(Access::Write, deadline).await?;
         Ok(self.lease(session, permit, false))
     }
@@ -77,7 +82,8 @@ impl Pool {
     /// # Errors
     /// [`Error::TooManyConnections`] when all connections stay in use for [`LONGEST_WAIT`].
     pub(crate) async fn get_own(&self, deadline: Option<Instant>) -> Result<Lease> {
-        let permit = tokio::time::timeout(LONGEST_WAIT, self.permit(deadline)).await.map_err(|_| {
+        let permit = within(deadline, self.inner.permits.get_for_session());
+        let permit = tokio::time::timeout(LONGEST_WAIT, permit).await.map_err(|_| {
             let most = self.inner.settings.max_connections;
             Error::TooManyConnections { reason: format!("all {most} connections of this source are in use") }
         })??;
@@ -93,17 +99,12 @@ impl Pool {
         }
     }
 
-    fn lease(&self, session: Session, permit: OwnedSemaphorePermit, reused: bool) -> Lease {
+    fn lease(&self, session: Session, permit: Permit, reused: bool) -> Lease {
         Lease { session: Some(session), permit: Some(permit), pool: self.clone(), reused }
     }
 
     fn take_idle(&self) -> Option<Session> {
         self.inner.idle.lock().pop()
-    }
-
-    async fn permit(&self, deadline: Option<Instant>) -> Result<OwnedSemaphorePermit> {
-        let permit = within(deadline, Arc::clone(&self.inner.permits).acquire_owned()).await?;
-        permit.map_err(|_| Error::internal("the pool was closed"))
     }
 
     async fn connect(&self, access: Access, deadline: Option<Instant>) -> Result<Session> {
@@ -122,7 +123,7 @@ impl Pool {
 #[derive(Debug)]
 pub(crate) struct Lease {
     session: Option<Session>,
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Option<Permit>,
     pool: Pool,
     /// Came from the pool and may have died there unnoticed.
     pub(crate) reused: bool,

@@ -2,7 +2,8 @@
 //!
 //! [`generate`] makes both the text that is sent and the text that EXPLAIN shows. A new source implements [`Dialect`]
 //! and overrides only what differs from standard SQL. Text values read row by row go through [`columns`], with
-//! [`decimal`] and [`datetime`] for numbers and calendars. [`temporary`] describes tables that hold rows of other sources.
+//! [`decimal`] and [`datetime`] for numbers and calendars. [`temporary`] describes tables that hold rows of other sources,
+//! [`permits`] says who may use a connection.
 //!
 //! Must not know: any concrete driver, DataFusion. Start reading at [`dialect`], then [`generator`].
 
@@ -15,6 +16,7 @@ mod expression;
 pub mod generator;
 pub mod keys;
 pub mod parts;
+pub mod permits;
 pub mod standard;
 pub mod temporary;
 

@@ -95,7 +95,7 @@ pub(crate) async fn compile(
     let failed = |error: DataFusionError| Error::from_datafusion(&error, sql, options.limits.memory_bytes);
     let state = statement_session(
         &shared.session,
-        &shared.settings,
+        &shared.spill,
         &options.limits,
         Arc::clone(&sources),
         attempt.prefer_hash_join,

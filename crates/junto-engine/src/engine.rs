@@ -17,6 +17,7 @@ use crate::language;
 use crate::native;
 use crate::run::Run;
 use crate::settings::{Settings, StatementOptions, Strategy};
+use crate::spill::SpillFolder;
 
 /// Runs statements over connections. Cheap to clone; clones share everything.
 #[derive(Debug, Clone)]
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) connections: Connections,
     pub(crate) catalog: Arc<CatalogCache>,
     pub(crate) session: SessionState,
+    pub(crate) spill: Arc<SpillFolder>,
 }
 
 /// What a statement would do, found out without running it.
@@ -47,14 +49,15 @@ impl Engine {
     /// Longest wait of [`Engine::shutdown`].
     const SHUTDOWN_LIMIT: Duration = Reaper::JOB_LIMIT;
 
-    /// An engine without connections.
+    /// An engine without connections. Removes what killed processes left in the folder for spilled rows.
     ///
     /// # Panics
     /// When the functions of the language cannot be registered, which no input causes.
     pub fn new(registry: Registry, settings: Settings) -> Self {
         let session = language::base_session(&settings).expect("the functions of the language have distinct names");
         let connections = Connections::new(registry);
-        Self { shared: Arc::new(Shared { settings, connections, catalog: Arc::default(), session }) }
+        let spill = Arc::new(SpillFolder::below(settings.spill_directory.clone()));
+        Self { shared: Arc::new(Shared { settings, connections, catalog: Arc::default(), session, spill }) }
     }
 
     /// Adds a connection; it connects when a statement first needs it.

@@ -15,6 +15,7 @@ mod language;
 mod native;
 mod run;
 mod settings;
+mod spill;
 
 pub use connections::ConnectionSummary;
 pub use engine::{Engine, Validation};

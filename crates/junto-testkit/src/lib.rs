@@ -18,6 +18,7 @@ pub mod conformance;
 pub mod mariadb;
 pub mod postgres;
 mod process;
+pub mod proxy;
 pub mod sqlite;
 mod tls;
 

@@ -2,12 +2,18 @@
 
 mod bad_input;
 mod cancelling;
+mod concurrent;
 mod configuration;
 mod demo;
+mod engine;
 mod errors;
+mod faults;
 mod formats;
 mod harness;
 mod help;
 mod joins;
+mod network;
 mod servers;
+mod spilling;
 mod strategies;
+mod surprises;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use junto_connector::{Error, Result, StatementContext};
-use tokio::sync::OwnedSemaphorePermit;
+use junto_connector_sql::permits::Permit;
 
 use super::{Idle, Pool, Session, TextRows, collect, native_error};
 use crate::error::before_deadline;
@@ -21,7 +21,7 @@ pub(crate) struct Lease {
     pub(super) idle: Option<Idle>,
     /// It waited in the pool, so the server may have closed it since.
     pub(super) was_idle: bool,
-    pub(super) permit: Option<OwnedSemaphorePermit>,
+    pub(super) permit: Option<Permit>,
     /// A transaction is open: the connection is no use to others before it ends.
     pub(super) in_transaction: bool,
     /// What the session holds is for this use alone.

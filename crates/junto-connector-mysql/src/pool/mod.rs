@@ -9,8 +9,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use junto_connector::{Error, Reaper, Result, StatementContext};
+use junto_connector_sql::permits::{Permit, Permits};
+use junto_connector_sql::temporary::LONGEST_WAIT;
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::decode::RowFormat;
 use crate::error::{Origin, before_deadline, statement_error};
@@ -30,8 +31,7 @@ pub(crate) struct Pool {
     settings: Settings,
     reaper: Reaper,
     idle: Mutex<Vec<Idle>>,
-    permits: Arc<Semaphore>,
-    max_connections: usize,
+    permits: Permits,
     /// The server's `sql_mode`, in which native statements are written; known after the first connection.
     own_sql_mode: OnceLock<String>,
 }
@@ -52,40 +52,21 @@ pub(crate) struct TextRows {
 
 impl Pool {
     pub(crate) fn new(settings: Settings, reaper: Reaper, max_connections: usize) -> Arc<Self> {
-        let max_connections = max_connections.max(1);
-        let permits = Arc::new(Semaphore::new(max_connections));
-        Arc::new(Self {
-            settings,
-            reaper,
-            idle: Mutex::default(),
-            permits,
-            max_connections,
-            own_sql_mode: OnceLock::new(),
-        })
+        let permits = Permits::new(max_connections);
+        Arc::new(Self { settings, reaper, idle: Mutex::default(), permits, own_sql_mode: OnceLock::new() })
     }
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// A connection, warm if there is one.
-    ///
-    /// # Errors
-    /// [`Error::TooManyConnections`] when all stay in use for the time of the option `connect_timeout`.
+    /// A connection, warm if there is one. While all are in use it waits for one to come free.
     pub(crate) async fn lease(self: &Arc<Self>, session: Session) -> Result<Lease> {
-        let permit = self.permit().await?;
+        let permit = self.permits.get().await;
         self.lease_with(permit, session).await
     }
 
-    /// As [`Self::lease`], without waiting: none when all connections are in use.
-    pub(crate) async fn lease_if_free(self: &Arc<Self>, session: Session) -> Result<Option<Lease>> {
-        match Arc::clone(&self.permits).try_acquire_owned() {
-            Ok(permit) => self.lease_with(permit, session).await.map(Some),
-            Err(_) => Ok(None),
-        }
-    }
-
-    async fn lease_with(self: &Arc<Self>, permit: OwnedSemaphorePermit, session: Session) -> Result<Lease> {
+    async fn lease_with(self: &Arc<Self>, permit: Permit, session: Session) -> Result<Lease> {
         let waiting = self.take_idle(session);
         let was_idle = waiting.is_some();
         let idle = if let Some(idle) = waiting {
@@ -106,20 +87,24 @@ impl Pool {
     /// A new connection for generated statements that keep something in it. It is closed after its use.
     ///
     /// # Errors
-    /// As [`Self::lease`].
+    /// [`Error::TooManyConnections`] when all connections stay in use for [`LONGEST_WAIT`].
     pub(crate) async fn own(self: &Arc<Self>) -> Result<Lease> {
-        let permit = Some(self.permit().await?);
+        let permit = tokio::time::timeout(LONGEST_WAIT, self.permits.get_for_session()).await.map_err(|_| {
+            let most = self.max_connections();
+            Error::TooManyConnections { reason: format!("all {most} connections of this source are in use") }
+        })?;
+        let permit = Some(permit);
         self.make_room();
         let (pool, idle) = (Arc::clone(self), Some(self.open(Session::Generated).await?));
         Ok(Lease { pool, idle, was_idle: false, permit, in_transaction: false, is_own: true })
     }
 
-    /// A further connection for a read, in a snapshot of its own. None when all are in use or another cannot be had:
-    /// the read goes on without it.
-    pub(crate) async fn snapshot_if_free(self: &Arc<Self>, context: &StatementContext) -> Option<Lease> {
+    /// A further connection for a read that has one, in a snapshot of its own. None when it would be the last that is
+    /// free, or cannot be had: the read goes on without it.
+    pub(crate) async fn further_snapshot(self: &Arc<Self>, context: &StatementContext) -> Option<Lease> {
         loop {
-            let leased = self.lease_if_free(Session::Generated).await;
-            let mut lease = leased.inspect_err(|error| tracing::debug!(%error, "a read goes on without")).ok()??;
+            let leased = self.lease_with(self.permits.get_further()?, Session::Generated).await;
+            let mut lease = leased.inspect_err(|error| tracing::debug!(%error, "a read goes on without")).ok()?;
             match lease.begin_snapshot(context).await {
                 Ok(()) => return Some(lease),
                 Err(Failure::Local(Error::ConnectionLost { .. })) if lease.was_idle => {
@@ -183,7 +168,12 @@ impl Pool {
 
     /// How many connections there may be.
     pub(crate) fn max_connections(&self) -> usize {
-        self.max_connections
+        self.permits.most()
+    }
+
+    /// Whether somebody waits for a connection.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.permits.are_wanted()
     }
 
     /// The server's `sql_mode`; empty before the first connection.
@@ -205,16 +195,6 @@ impl Pool {
         }
     }
 
-    async fn permit(&self) -> Result<OwnedSemaphorePermit> {
-        let waiting = tokio::time::timeout(self.settings.connect_timeout, Arc::clone(&self.permits).acquire_owned());
-        match waiting.await {
-            Ok(permit) => permit.map_err(|_| Error::internal("the pool was closed")),
-            Err(_) => Err(Error::TooManyConnections {
-                reason: format!("all {} connections of this source are in use", self.max_connections),
-            }),
-        }
-    }
-
     fn take_idle(&self, session: Session) -> Option<Idle> {
         let is_native = |session| matches!(session, Session::Native { .. });
         let mut waiting = self.idle.lock();
@@ -229,9 +209,8 @@ impl Pool {
 
     /// Closes connections that wait until one more fits the limit. The caller holds a permit for it.
     fn make_room(&self) {
-        let in_use = self.max_connections.saturating_sub(self.permits.available_permits());
         let mut waiting = self.idle.lock();
-        let surplus = (waiting.len() + in_use).saturating_sub(self.max_connections);
+        let surplus = (waiting.len() + self.permits.in_use()).saturating_sub(self.permits.most());
         let count = surplus.min(waiting.len());
         waiting.drain(..count);
     }

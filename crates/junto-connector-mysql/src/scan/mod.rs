@@ -57,7 +57,7 @@ pub(crate) async fn open(pool: &Arc<Pool>, request: OpenRequest, max_statement_b
 pub(crate) async fn open_over(lease: Lease, request: OpenRequest, max_statement_bytes: usize) -> Result<BatchStream> {
     let pieces = pieces(request.keys.as_ref());
     let reading = Arc::new(Reading::new(lease.pool(), request, max_statement_bytes, pieces, false));
-    Ok(Scan::continued(reading, lease).await?.into_stream())
+    Ok(Scan::continued(reading, lease, false).await?.into_stream())
 }
 
 /// Starts a read over as many connections as it pays to use and as are free. Each one's first query is sent before this
@@ -84,7 +84,8 @@ pub(crate) async fn open_parallel(
     };
     let Shared { leases, pieces, in_stored_order } = shared;
     let reading = Arc::new(Reading::new(pool, request, max_statement_bytes, pieces, in_stored_order));
-    let scans = leases.into_iter().map(|lease| Scan::continued(Arc::clone(&reading), lease));
+    let scans = leases.into_iter().enumerate();
+    let scans = scans.map(|(at, lease)| Scan::continued(Arc::clone(&reading), lease, at > 0));
     Ok(try_join_all(scans).await?.into_iter().map(Scan::into_stream).collect())
 }
 
@@ -167,6 +168,8 @@ fn row_format(request: &OpenRequest, schema: &SchemaRef) -> RowFormat {
 #[derive(Debug)]
 struct Scan {
     reading: Arc<Reading>,
+    /// Its connection is a further one, which goes to whoever waits for one. The first scan reads on.
+    is_further: bool,
     halves: Halves,
     state: State,
 }
@@ -183,7 +186,7 @@ enum State {
 impl Scan {
     /// A scan that waits for a connection; it leases none when there is nothing to ask.
     async fn started(reading: Arc<Reading>, pool: &Arc<Pool>) -> Result<Self> {
-        let mut scan = Self { reading, halves: Vec::new(), state: State::Ended };
+        let mut scan = Self { reading, is_further: false, halves: Vec::new(), state: State::Ended };
         let reading = &scan.reading;
         if let Some(sql) = reading.queries.next(&mut scan.halves)? {
             let started = pool.start(Session::Generated, &reading.context, &sql, reading.format).await;
@@ -194,8 +197,8 @@ impl Scan {
     }
 
     /// A scan over a connection that is at hand.
-    async fn continued(reading: Arc<Reading>, lease: Lease) -> Result<Self> {
-        let mut scan = Self { reading, halves: Vec::new(), state: State::Ended };
+    async fn continued(reading: Arc<Reading>, lease: Lease, is_further: bool) -> Result<Self> {
+        let mut scan = Self { reading, is_further, halves: Vec::new(), state: State::Ended };
         scan.send_next(lease).await?;
         Ok(scan)
     }
@@ -227,10 +230,13 @@ impl Scan {
         }
     }
 
-    /// Sends the next query over the connection that the last one left free; gives it back after the last.
+    /// Sends the next query over the connection that the last one left free; gives it back after the last, or for
+    /// whoever waits for one.
     async fn send_next(&mut self, mut lease: Lease) -> Result<()> {
         let reading = &self.reading;
-        let Some(sql) = reading.queries.next(&mut self.halves)? else {
+        let is_given_up = self.is_further && self.halves.is_empty() && lease.pool().is_wanted();
+        let sql = if is_given_up { None } else { reading.queries.next(&mut self.halves)? };
+        let Some(sql) = sql else {
             lease.release(&reading.context).await;
             return Ok(());
         };

@@ -53,6 +53,7 @@ enum By {
 /// Connections that see one state, and what they are to read together.
 #[derive(Debug)]
 pub(super) struct Shared {
+    /// The first and, perhaps, further ones.
     pub(super) leases: Vec<Lease>,
     pub(super) pieces: Vec<Piece>,
     /// The first table is read in the order it is stored, though the server would choose another index.
@@ -106,8 +107,8 @@ impl Sharing {
         }
     }
 
-    /// Takes connections and opens their snapshots. The first connection is waited for; others only join when they are
-    /// free. Where the data change meanwhile, or sharing does not pay, one connection reads everything.
+    /// Takes connections and opens their snapshots. The first connection is waited for; others only join when they can
+    /// be spared. Where the data change meanwhile, or sharing does not pay, one connection reads everything.
     pub(super) async fn begin(&self, pool: &Arc<Pool>, request: &OpenRequest) -> Result<Shared, Failure> {
         // Questions are not queries of the statement.
         let context = StatementContext { metrics: Arc::default(), ..request.context.clone() };
@@ -123,7 +124,7 @@ impl Sharing {
         if pieces.len() < 2 {
             return Ok(alone(lease, request));
         }
-        let others = (1..self.most.min(pieces.len())).map(|_| pool.snapshot_if_free(&context));
+        let others = (1..self.most.min(pieces.len())).map(|_| pool.further_snapshot(&context));
         let (begun, others) = join(lease.begin_snapshot(&context), join_all(others)).await;
         begun?;
         let others: Vec<Lease> = others.into_iter().flatten().collect();

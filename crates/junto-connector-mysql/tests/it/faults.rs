@@ -122,7 +122,7 @@ async fn large_rows_pass_up_to_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn too_many_connections_are_said_to_be_too_many() {
+async fn a_statement_waits_for_a_connection_as_long_as_it_may_run() {
     let server = require!(mariadb::shared());
     let connector = connect(server, "many_at_once", MANY, "connect_timeout=200ms").await;
     let table = connector.table(None, "many").await.expect("the table exists");
@@ -130,8 +130,16 @@ async fn too_many_connections_are_said_to_be_too_many() {
     for _ in 0..4 {
         streams.push(connector.open(request(scan(&table), None)).await.expect("within the limit"));
     }
-    let error = connector.open(request(scan(&table), None)).await.map(drop).expect_err("one too many");
-    assert!(matches!(error, Error::TooManyConnections { .. }), "{error:?}");
+    let mut late = request(scan(&table), None);
+    late.context.deadline = Some(Instant::now() + Duration::from_millis(600));
+    let start = Instant::now();
+    let error = connector.open(late).await.map(drop).expect_err("one too many");
+    assert!(matches!(error, Error::TimedOut { .. }), "{error:?}");
+    assert!(start.elapsed() >= Duration::from_millis(600), "{:?}", start.elapsed());
+    let (opened, ()) = futures::join!(connector.open(request(scan(&table), None)), async {
+        drop(streams.pop());
+    });
+    assert!(opened.is_ok(), "{:?}", opened.map(drop));
 }
 
 /// A server that answers every client with these bytes.

@@ -272,6 +272,34 @@ async fn statements_that_all_want_every_connection_do_not_block_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn further_connections_leave_one_free_and_go_to_whoever_waits() {
+    let server = require!(mariadb::shared());
+    let connector = connect(server, "parallel_spared", TABLE, "").await;
+    let t = table(connector.as_ref(), "t").await;
+    let request = request(scan(&t), None);
+    let streams = open(connector.as_ref(), request.clone(), Workers { most: 4, groups_in_parts: false }).await;
+    assert_eq!(streams.len(), 3);
+    connector.open(request.clone()).await.map(drop).expect("one is left");
+    drop(streams);
+
+    let mut streams = open(connector.as_ref(), request.clone(), Workers { most: 2, groups_in_parts: false }).await;
+    let mut in_use = Vec::new();
+    for _ in 0..2 {
+        in_use.push(connector.open(request.clone()).await.expect("two are left"));
+    }
+    let further = streams.split_off(1);
+    // Nothing of the first stream is read meanwhile.
+    let waiting = async { connector.open(request.clone()).await.map(drop) };
+    let (waited, given_up) = futures::join!(waiting, select_all(further).try_collect::<Vec<_>>());
+    waited.expect("one is given back");
+    drop(in_use);
+    let given_up = shown(&given_up.expect("readable")).len();
+    let rest = shown(&select_all(streams).try_collect::<Vec<_>>().await.expect("readable")).len();
+    assert!(given_up < ROWS / 2, "{given_up} rows were read before");
+    assert_eq!(given_up + rest, ROWS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_connection_fails_its_stream_and_dropping_the_others_ends_them() {
     let server = require!(mariadb::shared());
     let sql = "create table wide (id int primary key, note varchar(400)); \

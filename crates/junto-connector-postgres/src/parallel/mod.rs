@@ -143,9 +143,9 @@ async fn share(
     most: usize,
 ) -> Result<Option<Vec<BatchStream>>> {
     let Division { mut lease, parts, tables } = division;
-    let others = pool.available().min(most - 1).min(parts.len() - 1);
+    let others = pool.further().min(most - 1).min(parts.len() - 1);
     if others == 0 {
-        request.context.metrics.note("read over one connection: no other was free");
+        request.context.metrics.note("read over one connection: no other could be spared");
         lease.give_back();
         return Ok(None);
     }

@@ -34,6 +34,8 @@ pub(super) struct Read {
 /// One connection's share of the read.
 pub(super) struct Worker {
     read: Arc<Read>,
+    /// Its connection is a further one, which goes to whoever waits for one. The first worker reads on.
+    is_further: bool,
     state: State,
 }
 
@@ -49,12 +51,12 @@ enum State {
 impl Worker {
     /// The one whose transaction exported the snapshot.
     pub(super) fn begun(read: Arc<Read>, lease: Lease) -> Self {
-        Self { read, state: State::Begun(lease) }
+        Self { read, is_further: false, state: State::Begun(lease) }
     }
 
     /// One that looks for a connection when it is first polled.
     pub(super) fn joining(read: Arc<Read>) -> Self {
-        Self { read, state: State::Joining }
+        Self { read, is_further: true, state: State::Joining }
     }
 
     /// The batches of its parts. Dropped before its end, the stream cancels its statement on the server.
@@ -70,6 +72,10 @@ impl Worker {
         loop {
             self.state = match std::mem::replace(&mut self.state, State::Ended) {
                 State::Joining => read.join().await?.map_or(State::Ended, State::Begun),
+                State::Begun(lease) if self.is_further && read.pool.is_wanted() => {
+                    lease.give_back_after_transaction().await;
+                    State::Ended
+                }
                 State::Begun(lease) => match read.queue.take() {
                     Some(part) => read.begin(lease, &part).await?,
                     None => {
@@ -130,7 +136,7 @@ impl Read {
     async fn try_join(&self) -> Result<Option<Lease>> {
         let deadline = self.request.context.deadline;
         loop {
-            let Some(mut lease) = self.pool.try_get(deadline).await? else { return Ok(None) };
+            let Some(mut lease) = self.pool.get_further(deadline).await? else { return Ok(None) };
             match within(deadline, snapshot::import(lease.session(), &self.snapshot, &self.tables)).await? {
                 Ok(()) => return Ok(Some(lease)),
                 Err(error) if lease.reused && error.is_farewell() => {}

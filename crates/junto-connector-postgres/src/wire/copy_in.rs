@@ -46,6 +46,21 @@ impl Session {
         Ok(())
     }
 
+    /// Waits until the server breaks the COPY off or the connection ends, between rows. Safe to drop while waiting.
+    pub(crate) async fn copy_broken_off(&mut self) -> WireError {
+        loop {
+            match self.next() {
+                Err(error) => return error,
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    if let Err(error) = self.fill().await {
+                        return error;
+                    }
+                }
+            }
+        }
+    }
+
     /// Says that all rows were sent; returns how many the server stored.
     pub(crate) async fn end_copy(&mut self) -> Result<u64, WireError> {
         self.append(|out| {

@@ -78,7 +78,14 @@ impl PostgresWorkspace {
     async fn send(&self, lease: &mut Lease, table: &TableInfo, mut rows: BatchStream) -> Result<u64> {
         let mut chunk = encode::HEADER.to_vec();
         let mut sent = 0;
-        while let Some(batch) = next_batch(&mut rows, &self.context).await? {
+        loop {
+            // The rows may take long: a session that is lost meanwhile is told at once.
+            let batch = tokio::select! {
+                biased;
+                batch = next_batch(&mut rows, &self.context) => batch?,
+                error = lease.session().copy_broken_off() => return Err(failed(error)),
+            };
+            let Some(batch) = batch else { break };
             let columns = stored_columns(table, &batch)?;
             let mut encoded = CopyRows::new(table, &columns, batch.num_rows())?;
             while encoded.append(&mut chunk, CHUNK_BYTES)? {

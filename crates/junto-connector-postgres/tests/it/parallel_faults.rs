@@ -120,16 +120,41 @@ async fn nobody_joins_behind_a_change_of_the_table() {
 }
 
 #[tokio::test]
-async fn with_one_free_connection_one_stream_reads() {
+async fn the_last_free_connection_is_left_to_whoever_needs_one() {
     let server = require!(shared());
     let connector = database(server, "parallel_busy", BIG).await;
     let mut held = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..2 {
         held.push(connector.open(big_request(&*connector).await).await.expect("opens"));
     }
     let request = big_request(&*connector).await;
     let streams = connector.open_parallel(request.clone(), workers(4)).await.expect("opens");
     assert_eq!(streams.len(), 1);
+    assert!(request.context.metrics.notes().concat().contains("no other could be spared"));
+    held.push(connector.open(big_request(&*connector).await).await.expect("one is left"));
     assert_eq!(rows_of(streams, &request).await.expect("readable").num_rows(), BIG_ROWS);
-    assert!(request.context.metrics.notes().concat().contains("no other was free"));
+}
+
+/// Nothing is taken from the first stream meanwhile: whoever reads one read after the other must not wait for ever.
+#[tokio::test]
+async fn a_further_connection_goes_to_whoever_waits_for_one() {
+    let server = require!(shared());
+    let connector = database(server, "parallel_spared", BIG).await;
+    let request = big_request(&*connector).await;
+    let mut streams = connector.open_parallel(request.clone(), workers(2)).await.expect("opens");
+    for stream in &mut streams {
+        assert!(stream.next().await.is_some_and(|batch| batch.is_ok()));
+    }
+    let further = streams.split_off(1);
+    let mut in_use = Vec::new();
+    for _ in 0..2 {
+        in_use.push(connector.open(big_request(&*connector).await).await.expect("two are left"));
+    }
+    let waiting = async { connector.open(big_request(&*connector).await).await.expect("one is given back") };
+    let (second, given_up) = futures::join!(waiting, rows_of(further, &request));
+    let given_up = given_up.expect("readable").num_rows();
+    drop(second);
+    let rest = rows_of(streams, &request).await.expect("readable").num_rows();
+    assert!(given_up < BIG_ROWS / 3, "{given_up} rows were read before");
+    assert_eq!(given_up + rest + 2 * request.batch_rows, BIG_ROWS);
 }

@@ -25,6 +25,7 @@ use super::not_in::NotIn;
 use super::patterns::Patterns;
 use super::{averages, checked, distinct, named, now, numbers, sums};
 use crate::settings::Settings;
+use crate::spill::SpillFolder;
 
 /// Build sides up to this size are collected whole, so that two cores do not repartition both sides of every join.
 const COLLECTED_BYTES: usize = 64 << 20;
@@ -114,15 +115,12 @@ fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
 /// A session for one statement.
 pub(crate) fn statement_session(
     base: &SessionState,
-    settings: &Settings,
+    spill: &Arc<SpillFolder>,
     limits: &Limits,
     sources: Arc<StatementSources>,
     prefer_hash_join: bool,
 ) -> Result<SessionState> {
-    let disk = match &settings.spill_directory {
-        Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
-        None => DiskManagerMode::OsTmpDirectory,
-    };
+    let disk = DiskManagerMode::Custom(Arc::<SpillFolder>::clone(spill));
     let consumers = std::num::NonZeroUsize::new(NAMED_CONSUMERS).unwrap_or(std::num::NonZeroUsize::MIN);
     let pool = TrackConsumersPool::new(FairSpillPool::new(limits.memory_bytes), consumers);
     let runtime = RuntimeEnvBuilder::new()

@@ -4,6 +4,7 @@
 //! average is read twice. Reads that receive keys are different reads, and stay apart.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -21,8 +22,9 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, SendableRecordBatchStream, StatisticsArgs,
 };
-use futures::{StreamExt, stream};
-use tokio::sync::Mutex;
+use futures::future::{BoxFuture, Shared};
+use futures::{FutureExt, StreamExt, stream};
+use parking_lot::Mutex;
 
 use super::{MaterializeExec, RemoteScanExec};
 
@@ -96,12 +98,26 @@ struct Rows {
 #[derive(Default)]
 struct Kept {
     batches: Vec<RecordBatch>,
-    /// The rest; none before the first and after the last batch.
-    rest: Option<SendableRecordBatchStream>,
-    started: bool,
-    failed: Option<Arc<DataFusionError>>,
+    rest: Rest,
     reservation: Option<MemoryReservation>,
 }
+
+/// What comes after the batches that are kept.
+#[derive(Default)]
+enum Rest {
+    #[default]
+    NotStarted,
+    /// The next batch is on its way. Whoever waits for it drives it: nobody depends on a reader that has stopped.
+    Arriving {
+        stream: Arc<Mutex<SendableRecordBatchStream>>,
+        next: Next,
+    },
+    Ended,
+    Failed(Arc<DataFusionError>),
+}
+
+/// A batch that arrives once for all who wait; none after the last.
+type Next = Shared<BoxFuture<'static, Option<Result<RecordBatch, Arc<DataFusionError>>>>>;
 
 impl Rows {
     fn of(scan: Arc<RemoteScanExec>) -> Self {
@@ -112,48 +128,77 @@ impl Rows {
     /// The batch at `index` of a partition; none after the last.
     async fn batch(&self, partition: usize, index: usize, task: &Arc<TaskContext>) -> Result<Option<RecordBatch>> {
         let Some(kept) = self.partitions.get(partition) else { return Ok(None) };
-        let mut kept = kept.lock().await;
-        if let Some(batch) = kept.batches.get(index) {
-            return Ok(Some(batch.clone()));
-        }
-        if let Some(error) = &kept.failed {
-            return Err(DataFusionError::Shared(Arc::clone(error)));
-        }
-        match kept.next(&self.scan, partition, task).await {
-            Ok(batch) => Ok(batch),
-            Err(error) => {
-                let error = Arc::new(error);
-                kept.failed = Some(Arc::clone(&error));
-                kept.rest = None;
-                Err(DataFusionError::Shared(error))
-            }
-        }
+        let open = || {
+            let memory = MemoryConsumer::new("a read that is used twice").register(task.memory_pool());
+            Ok((self.scan.execute(partition, Arc::clone(task))?, memory))
+        };
+        Kept::batch(kept, index, open).await
     }
 }
 
 impl Kept {
-    async fn next(
-        &mut self,
-        scan: &RemoteScanExec,
-        partition: usize,
-        task: &Arc<TaskContext>,
+    /// The batch at `index`; none after the last. The first who asks opens the read.
+    async fn batch(
+        kept: &Mutex<Self>,
+        index: usize,
+        open: impl Fn() -> Result<(SendableRecordBatchStream, MemoryReservation)>,
     ) -> Result<Option<RecordBatch>> {
-        if !self.started {
-            self.started = true;
-            self.rest = Some(scan.execute(partition, Arc::clone(task))?);
-            self.reservation = Some(MemoryConsumer::new("a read that is used twice").register(task.memory_pool()));
+        loop {
+            let next = {
+                let mut kept = kept.lock();
+                if let Some(batch) = kept.batches.get(index) {
+                    return Ok(Some(batch.clone()));
+                }
+                match &kept.rest {
+                    Rest::NotStarted => kept.start(open()?),
+                    Rest::Arriving { next, .. } => next.clone(),
+                    Rest::Ended => return Ok(None),
+                    Rest::Failed(error) => return Err(DataFusionError::Shared(Arc::clone(error))),
+                }
+            };
+            let arrived = next.await;
+            let mut kept = kept.lock();
+            // Only the first of those who waited keeps it.
+            if kept.batches.len() == index {
+                kept.keep(arrived);
+            }
         }
-        let Some(rest) = &mut self.rest else { return Ok(None) };
-        let Some(batch) = rest.next().await.transpose()? else {
-            self.rest = None;
-            return Ok(None);
-        };
-        if let Some(reservation) = &mut self.reservation {
-            reservation.try_grow(batch.get_array_memory_size())?;
-        }
-        self.batches.push(batch.clone());
-        Ok(Some(batch))
     }
+
+    fn start(&mut self, (stream, reservation): (SendableRecordBatchStream, MemoryReservation)) -> Next {
+        let stream = Arc::new(Mutex::new(stream));
+        let next = next_of(&stream);
+        self.reservation = Some(reservation);
+        self.rest = Rest::Arriving { stream, next: next.clone() };
+        next
+    }
+
+    /// Keeps what arrived after the batches that are here.
+    fn keep(&mut self, arrived: Option<Result<RecordBatch, Arc<DataFusionError>>>) {
+        let Rest::Arriving { stream, .. } = &self.rest else { return };
+        self.rest = match arrived {
+            None => Rest::Ended,
+            Some(Err(error)) => Rest::Failed(error),
+            Some(Ok(batch)) => match self.reserve(&batch) {
+                Err(error) => Rest::Failed(Arc::new(error)),
+                Ok(()) => {
+                    self.batches.push(batch);
+                    Rest::Arriving { next: next_of(stream), stream: Arc::clone(stream) }
+                }
+            },
+        };
+    }
+
+    fn reserve(&self, batch: &RecordBatch) -> Result<()> {
+        self.reservation.as_ref().map_or(Ok(()), |reservation| reservation.try_grow(batch.get_array_memory_size()))
+    }
+}
+
+/// The next batch of a stream, which nobody else polls meanwhile.
+fn next_of(stream: &Arc<Mutex<SendableRecordBatchStream>>) -> Next {
+    let stream = Arc::clone(stream);
+    let next = poll_fn(move |context| stream.lock().poll_next_unpin(context));
+    next.map(|arrived| arrived.map(|batch| batch.map_err(Arc::new))).boxed().shared()
 }
 
 /// One of several equal reads.
@@ -239,5 +284,91 @@ impl ExecutionPlan for SharedScanExec {
 impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rows").field("scan", &self.scan).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use arrow::array::{ArrayRef, Int64Array};
+    use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
+    use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+
+    use super::*;
+
+    type Arrivals = UnboundedReceiver<Result<RecordBatch>>;
+
+    fn batch(value: i64) -> RecordBatch {
+        RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from(vec![value])) as ArrayRef)]).expect("one column")
+    }
+
+    /// What brings batches, and how a read of them is opened, once, with this much memory.
+    fn read(
+        memory: usize,
+    ) -> (UnboundedSender<Result<RecordBatch>>, impl Fn() -> Result<(SendableRecordBatchStream, MemoryReservation)>)
+    {
+        let (sender, arrivals) = unbounded();
+        let arrivals: Mutex<Option<Arrivals>> = Mutex::new(Some(arrivals));
+        let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(memory));
+        let open = move || {
+            let arrivals = arrivals.lock().take().expect("it is opened once");
+            let stream = RecordBatchStreamAdapter::new(batch(0).schema(), arrivals);
+            Ok((Box::pin(stream) as SendableRecordBatchStream, MemoryConsumer::new("test").register(&pool)))
+        };
+        (sender, open)
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_reader_that_has_stopped() {
+        let (sender, open) = read(1 << 20);
+        let kept = Mutex::new(Kept::default());
+        let mut stopped = Box::pin(Kept::batch(&kept, 0, &open));
+        assert!(stopped.as_mut().now_or_never().is_none(), "nothing has come yet");
+        let waiting = async {
+            let (arrived, ()) = futures::join!(Kept::batch(&kept, 0, &open), async {
+                sender.unbounded_send(Ok(batch(7))).expect("somebody reads");
+            });
+            arrived
+        };
+        let arrived = tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it does not hang");
+        assert_eq!(arrived.expect("readable"), Some(batch(7)));
+        assert_eq!(stopped.await.expect("readable"), Some(batch(7)), "it goes on where it was");
+        sender.close_channel();
+        for (index, expected) in [(0, Some(batch(7))), (1, None), (1, None)] {
+            assert_eq!(Kept::batch(&kept, index, &open).await.expect("readable"), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn every_reader_gets_every_batch_and_the_error() {
+        let (sender, open) = read(1 << 20);
+        let kept = Mutex::new(Kept::default());
+        for value in 0..3 {
+            sender.unbounded_send(Ok(batch(value))).expect("open");
+        }
+        sender.unbounded_send(Err(DataFusionError::Execution("lost".into()))).expect("open");
+        let reader = || async {
+            let mut batches = Vec::new();
+            loop {
+                match Kept::batch(&kept, batches.len(), &open).await {
+                    Ok(Some(batch)) => batches.push(batch),
+                    Ok(None) => panic!("it ended without the error"),
+                    Err(error) => return (batches, error.to_string()),
+                }
+            }
+        };
+        let (first, second) = futures::join!(reader(), reader());
+        assert_eq!(first.0, [batch(0), batch(1), batch(2)]);
+        assert!(first.1.contains("lost"), "{}", first.1);
+        assert_eq!(first, second);
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_counts_as_memory() {
+        let (sender, open) = read(1);
+        sender.unbounded_send(Ok(batch(1))).expect("open");
+        let refused = Kept::batch(&Mutex::new(Kept::default()), 0, &open).await.expect_err("too large");
+        assert!(matches!(refused.find_root(), DataFusionError::ResourcesExhausted(_)), "{refused}");
     }
 }
