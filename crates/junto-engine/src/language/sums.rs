@@ -1,6 +1,7 @@
 //! `sum` that does not wrap (DataFusion's own does, silently).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray};
 use arrow::compute::{cast, sum_checked};
@@ -13,6 +14,7 @@ use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, Signature, Volatility,
 };
+use datafusion_functions_aggregate_common::aggregate::groups_accumulator::prim_op::PrimitiveGroupsAccumulator;
 
 /// Digits of a decimal that a result of 38 has no room for the rows of. A sum of fewer cannot wrap: ten digits more are
 /// ten thousand million rows.
@@ -83,13 +85,15 @@ impl AggregateUDFImpl for WideSum {
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
-        argument(&args) != Argument::Wide && self.inner.inner().groups_accumulator_supported(args)
+        self.inner.inner().groups_accumulator_supported(args)
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
-        let is_short = argument(&args) == Argument::Short;
-        let inner = self.inner.inner().create_groups_accumulator(args)?;
-        Ok(if is_short { Box::new(Widened { inner }) } else { inner })
+        Ok(match argument(&args) {
+            Argument::Short => Box::new(Widened { inner: self.inner.inner().create_groups_accumulator(args)? }),
+            Argument::Usual => self.inner.inner().create_groups_accumulator(args)?,
+            Argument::Wide => checked_groups(args.return_type()),
+        })
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
@@ -248,6 +252,63 @@ impl Accumulator for CheckedSum {
 
     fn size(&self) -> usize {
         size_of_val(self)
+    }
+}
+
+/// DataFusion's sums per group, which fail when one needs more digits.
+struct CheckedGroups<A> {
+    inner: A,
+    overflow: Arc<AtomicBool>,
+}
+
+fn checked_groups(data_type: &DataType) -> Box<dyn GroupsAccumulator> {
+    let overflow = Arc::new(AtomicBool::new(false));
+    let noticed = Arc::clone(&overflow);
+    let add = move |sum: &mut i128, value: i128| match checked(sum.checked_add(value)) {
+        Ok(added) => *sum = added,
+        Err(_) => noticed.store(true, Ordering::Relaxed),
+    };
+    let inner = PrimitiveGroupsAccumulator::<Decimal128Type, _>::new(data_type, add);
+    Box::new(CheckedGroups { inner, overflow })
+}
+
+impl<A> CheckedGroups<A> {
+    fn check(&self) -> Result<()> {
+        if self.overflow.load(Ordering::Relaxed) { checked(None).map(|_| ()) } else { Ok(()) }
+    }
+}
+
+impl<A: GroupsAccumulator> GroupsAccumulator for CheckedGroups<A> {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        filter: Option<&BooleanArray>,
+        groups: usize,
+    ) -> Result<()> {
+        self.inner.update_batch(values, group_indices, filter, groups)?;
+        self.check()
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef], group_indices: &[usize], groups: usize) -> Result<()> {
+        self.inner.merge_batch(states, group_indices, groups)?;
+        self.check()
+    }
+
+    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        self.inner.convert_to_state(values, filter)
+    }
+
+    fn state(&mut self, emitted: EmitTo) -> Result<Vec<ArrayRef>> {
+        self.inner.state(emitted)
+    }
+
+    fn evaluate(&mut self, emitted: EmitTo) -> Result<ArrayRef> {
+        self.inner.evaluate(emitted)
+    }
+
+    fn size(&self) -> usize {
+        self.inner.size()
     }
 }
 

@@ -9,6 +9,7 @@
 //! Plans are rewritten bottom-up; trees of inner joins go through [`crate::join_order`], which weighs joins inside one
 //! source against joins here. [`forms`] says what a source would run, [`groups`] does so for aggregates.
 
+mod eager;
 mod forms;
 mod groups;
 
@@ -195,7 +196,7 @@ impl Absorber {
 
     /// An aggregate whose groups the source forms, in parts that are merged here.
     fn aggregate(&self, aggregate: Aggregate) -> Result<LogicalPlan> {
-        let Ok(input) = forms::whole(&aggregate.input) else { return Ok(LogicalPlan::Aggregate(aggregate)) };
+        let Ok(input) = forms::whole(&aggregate.input) else { return self.eagerly(aggregate) };
         let plan = LogicalPlan::Aggregate(aggregate.clone());
         let groups = rows(&plan);
         if self.whatever_it_costs
@@ -213,6 +214,18 @@ impl Absorber {
         }
         let reason = self.comparison("aggregate", &merge.remote, here);
         Ok(LogicalPlan::Aggregate(with_note(aggregate, &reason)))
+    }
+
+    /// An aggregate over joins, with one side aggregated in its source first where that makes the whole cheaper.
+    fn eagerly(&self, aggregate: Aggregate) -> Result<LogicalPlan> {
+        let plans = eager::plans(&aggregate, |first| self.aggregate(first))?;
+        let usual = LogicalPlan::Aggregate(aggregate);
+        let time = |plan: &LogicalPlan| self.cost(plan).time(self.cores);
+        let best = plans.into_iter().map(|plan| (time(&plan), plan)).min_by(|a, b| a.0.total_cmp(&b.0));
+        Ok(match best {
+            Some((cost, plan)) if self.whatever_it_costs || cost < time(&usual) => plan,
+            _ => usual,
+        })
     }
 
     fn union(&self, union: Union) -> LogicalPlan {

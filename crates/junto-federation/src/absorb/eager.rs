@@ -1,0 +1,231 @@
+//! Aggregation before a join, in the source of one side.
+//!
+//! ```text
+//! Aggregate: g, sum(x)               Aggregate: g, sum(s)
+//!   Join: l.k = r.k          =>        Join: l.k = r.k
+//!     Remote: l (g, k)                   Remote: l (g, k)
+//!     Remote: r (k, x)                   Remote: r (k, s = sum(x) GROUP BY k)
+//! ```
+//!
+//! The rows of `r` that agree in every column that is used above it join the same rows of `l`, so they may come as one. An
+//! aggregate of such groups is put together from those of the groups: counts and sums by adding, extremes by comparing.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::Column;
+use datafusion::error::Result;
+use datafusion::functions_aggregate::sum::sum_udaf;
+use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
+use datafusion::logical_expr::{
+    Aggregate, Expr, ExprSchemable, Filter, Join, JoinType, LogicalPlan, Projection, cast, lit, when,
+};
+
+use super::groups::MergeNode;
+use crate::node::RemoteNode;
+
+/// Plans that say the same as an aggregate, each with another of its reads aggregated before it is joined. `grouped` gives
+/// such an aggregate to the source of its read; where it stays here, nothing is gained.
+pub(super) fn plans(
+    aggregate: &Aggregate,
+    grouped: impl Fn(Aggregate) -> Result<LogicalPlan>,
+) -> Result<Vec<LogicalPlan>> {
+    let mut plans = Vec::new();
+    if aggregate.group_expr.is_empty() || !aggregate.aggr_expr.iter().all(can_be_put_together) {
+        return Ok(plans);
+    }
+    let mut used: Vec<Column> = Vec::new();
+    aggregate.group_expr.iter().for_each(|expr| used.extend(expr.column_refs().into_iter().cloned()));
+    for path in paths(&aggregate.input) {
+        if let Some(plan) = along(aggregate, &path, &used, &grouped)? {
+            plans.push(plan);
+        }
+    }
+    Ok(plans)
+}
+
+/// Which input leads from each operator to the next, from an aggregate's input down to a read.
+type Path = Vec<usize>;
+
+/// The ways to reads below joins.
+fn paths(plan: &LogicalPlan) -> Vec<Path> {
+    fn walk(plan: &LogicalPlan, path: &mut Path, found: &mut Vec<Path>) {
+        if RemoteNode::of(plan).is_some_and(|node| node.filled.is_empty()) && !path.is_empty() {
+            found.push(path.clone());
+        }
+        for (index, input) in plan.inputs().into_iter().enumerate().filter(|(index, _)| keeps_groups(plan, *index)) {
+            path.push(index);
+            walk(input, path, found);
+            path.pop();
+        }
+    }
+    let mut found = Vec::new();
+    walk(plan, &mut Vec::new(), &mut found);
+    found
+}
+
+/// Whether rows of an input that agree in all columns that are used above go the same ways through an operator.
+fn keeps_groups(plan: &LogicalPlan, input: usize) -> bool {
+    match plan {
+        LogicalPlan::Filter(filter) => !filter.predicate.is_volatile(),
+        LogicalPlan::Projection(projection) => projection.expr.iter().all(|expr| matches!(expr, Expr::Column(_))),
+        LogicalPlan::Join(join) if join.filter.as_ref().is_some_and(Expr::is_volatile) => false,
+        LogicalPlan::Join(join) => match join.join_type {
+            JoinType::Inner => true,
+            JoinType::LeftSemi | JoinType::LeftAnti => input == 0,
+            JoinType::RightSemi | JoinType::RightAnti => input == 1,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn can_be_put_together(expr: &Expr) -> bool {
+    match expr {
+        Expr::Alias(alias) => can_be_put_together(&alias.expr),
+        Expr::AggregateFunction(call) => {
+            let AggregateFunctionParams { args, distinct, order_by, null_treatment, .. } = &call.params;
+            let is_plain = !distinct && order_by.is_empty() && null_treatment.is_none() && args.len() <= 1;
+            is_plain && matches!(call.func.name(), "count" | "sum" | "min" | "max")
+        }
+        _ => false,
+    }
+}
+
+/// The aggregate with the read at the end of a path aggregated first; none where it cannot be.
+fn along(
+    aggregate: &Aggregate,
+    path: &[usize],
+    used: &[Column],
+    grouped: impl Fn(Aggregate) -> Result<LogicalPlan>,
+) -> Result<Option<LogicalPlan>> {
+    let mut used = used.to_vec();
+    let mut read = aggregate.input.as_ref();
+    for index in path {
+        match read {
+            LogicalPlan::Projection(_) => {}
+            LogicalPlan::Join(Join { on, filter, .. }) => {
+                let exprs = on.iter().flat_map(|(left, right)| [left, right]).chain(filter);
+                exprs.for_each(|expr| used.extend(expr.column_refs().into_iter().cloned()));
+            }
+            LogicalPlan::Filter(filter) => used.extend(filter.predicate.column_refs().into_iter().cloned()),
+            _ => return Ok(None),
+        }
+        read = read.inputs()[*index];
+    }
+    let schema = read.schema();
+    let of_read =
+        |expr: &Expr| expr.column_refs().into_iter().all(|column| schema.maybe_index_of_column(column).is_some());
+    if !aggregate.aggr_expr.iter().all(of_read) {
+        return Ok(None);
+    }
+    let keys = schema.iter().map(Column::from).filter(|column| used.contains(column)).map(Expr::Column);
+    let states = aggregate.aggr_expr.iter().enumerate().map(|(index, expr)| {
+        let Expr::Alias(alias) = expr else { return expr.clone().alias(state(index)) };
+        alias.expr.as_ref().clone().alias(state(index))
+    });
+    let first = Aggregate::try_new(Arc::new(read.clone()), keys.collect(), states.collect())?;
+    let first = grouped(first)?;
+    if RemoteNode::of(&first).is_none() && MergeNode::of(&first).is_none() {
+        return Ok(None);
+    }
+    let input = replaced(&aggregate.input, path, first, aggregate.aggr_expr.len())?;
+    together(aggregate, input).map(Some)
+}
+
+/// What the groups of an aggregate's read know of its `index`th value.
+fn state(index: usize) -> String {
+    format!("junto_state_{index}")
+}
+
+fn state_column(index: usize) -> Expr {
+    Expr::Column(Column::new_unqualified(state(index)))
+}
+
+/// The plan with another in place of the read at the end of a path, and the states of it in every row.
+fn replaced(plan: &LogicalPlan, path: &[usize], read: LogicalPlan, states: usize) -> Result<LogicalPlan> {
+    let Some((index, path)) = path.split_first() else { return Ok(read) };
+    let below = |input: &LogicalPlan| replaced(input, path, read.clone(), states).map(Arc::new);
+    Ok(match plan {
+        LogicalPlan::Filter(filter) => {
+            LogicalPlan::Filter(Filter::try_new(filter.predicate.clone(), below(&filter.input)?)?)
+        }
+        LogicalPlan::Projection(projection) => {
+            let input = below(&projection.input)?;
+            let is_left = |expr: &&Expr| expr.column_refs().into_iter().all(|column| input.schema().has_column(column));
+            let shown = projection.expr.iter().filter(is_left).cloned().chain((0..states).map(state_column)).collect();
+            LogicalPlan::Projection(Projection::try_new(shown, input)?)
+        }
+        LogicalPlan::Join(join) => {
+            let left = if *index == 0 { below(&join.left)? } else { Arc::clone(&join.left) };
+            let right = if *index == 1 { below(&join.right)? } else { Arc::clone(&join.right) };
+            LogicalPlan::Join(Join::try_new(
+                left,
+                right,
+                join.on.clone(),
+                join.filter.clone(),
+                join.join_type,
+                join.join_constraint,
+                join.null_equality,
+                join.null_aware,
+            )?)
+        }
+        other => other.clone(),
+    })
+}
+
+/// The aggregate over rows that stand for groups, under its own schema.
+fn together(aggregate: &Aggregate, input: LogicalPlan) -> Result<LogicalPlan> {
+    let groups = aggregate.group_expr.len();
+    let values = aggregate.aggr_expr.iter().enumerate().map(|(index, expr)| added(expr, index, &input));
+    let last =
+        Aggregate::try_new(Arc::new(input.clone()), aggregate.group_expr.clone(), values.collect::<Result<_>>()?)?;
+    let shown = aggregate.schema.iter().enumerate().map(|(index, (qualifier, field))| {
+        let (of, value) = last.schema.qualified_field(index);
+        let column = Expr::Column(Column::from((of, value)));
+        let column = if index < groups { column } else { complete(column, value.data_type(), field.data_type()) };
+        if index < groups {
+            return Ok(column);
+        }
+        // Counts are never NULL.
+        let value = if field.is_nullable() {
+            column
+        } else {
+            when(column.clone().is_not_null(), column).otherwise(lit(0_i64))?
+        };
+        Ok(value.alias_qualified(qualifier.cloned(), field.name()))
+    });
+    let shown = shown.collect::<Result<_>>()?;
+    let schema = Arc::clone(&aggregate.schema);
+    Ok(LogicalPlan::Projection(Projection::try_new_with_schema(shown, Arc::new(LogicalPlan::Aggregate(last)), schema)?))
+}
+
+/// One value of the aggregate from its states.
+fn added(expr: &Expr, index: usize, input: &LogicalPlan) -> Result<Expr> {
+    let call = match expr {
+        Expr::Alias(alias) => return added(&alias.expr, index, input),
+        Expr::AggregateFunction(call) => call,
+        other => return datafusion::common::internal_err!("{other} is not an aggregate"),
+    };
+    let state = state_column(index);
+    let data_type = state.get_type(input.schema().as_ref())?;
+    // Sums of integers have no room for more of them.
+    let wide = if data_type.is_integer() { cast(state.clone(), DataType::Decimal128(20, 0)) } else { state.clone() };
+    let (function, argument) = match call.func.name() {
+        "count" => (sum_udaf(), wide),
+        "sum" => (Arc::clone(&call.func), wide),
+        _ => (Arc::clone(&call.func), state),
+    };
+    let params = AggregateFunctionParams {
+        args: vec![argument],
+        distinct: false,
+        filter: None,
+        order_by: Vec::new(),
+        null_treatment: None,
+    };
+    Ok(Expr::AggregateFunction(AggregateFunction { func: function, params }))
+}
+
+fn complete(value: Expr, from: &DataType, to: &DataType) -> Expr {
+    if from == to { value } else { cast(value, to.clone()) }
+}
