@@ -87,7 +87,6 @@ impl MultiQuery {
             timeout: Some(self.timeout),
             memory_bytes: self.merge_buffer_size,
             batch_rows: self.batch_size,
-            max_connections: self.max_concurrent_connections,
             ..Limits::default()
         }
     }

@@ -11,8 +11,6 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Rows in one batch.
     pub batch_rows: usize,
-    /// Connections one statement may open to one source.
-    pub max_connections: usize,
     /// Length of the SQL text in bytes.
     pub max_statement_bytes: usize,
 }
@@ -24,7 +22,6 @@ impl Default for Limits {
             timeout: Some(Duration::from_secs(30)),
             memory_bytes: 512 << 20,
             batch_rows: 8192,
-            max_connections: 10,
             max_statement_bytes: 16 << 20,
         }
     }

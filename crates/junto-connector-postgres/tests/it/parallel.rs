@@ -218,13 +218,17 @@ async fn what_is_moved_meanwhile_is_neither_lost_nor_seen_twice() {
                 server.execute("parallel_writer", &sql);
             }
         });
-        for _ in 0..5 {
+        let read = |_| {
             let read = read_by(&*connector, table.clone(), None, workers(4));
-            let outcome = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(read));
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(read))
+        };
+        let outcomes: Vec<Outcome> = (0..5).map(read).collect();
+        // Before anything is checked: the writer would never end.
+        done.store(true, Ordering::Relaxed);
+        for outcome in outcomes {
             assert_eq!((outcome.streams, total(&outcome.rows)), (3, 100 * BIG_ROWS as i64));
             assert_eq!(outcome.rows.num_rows(), BIG_ROWS);
         }
-        done.store(true, Ordering::Relaxed);
     });
 }
 
