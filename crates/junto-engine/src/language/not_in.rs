@@ -1,25 +1,28 @@
-//! `x NOT IN (SELECT y … WHERE …)` with a subquery that looks outside, in terms of what DataFusion plans.
+//! IN with a subquery, in terms of what DataFusion plans well.
 //!
 //! ```text
 //! x NOT IN (SELECT y FROM s WHERE s.a = t.a)
 //! NOT EXISTS (SELECT y FROM s WHERE s.a = t.a AND (x = y) IS NOT FALSE)
 //! ```
 //!
-//! Both are true for the same rows; where the first is NULL the second is false, so only conditions of WHERE are
-//! rewritten. DataFusion's anti join that knows NULLs has one key, and such a subquery needs more.
+//! Both are true for the same rows; where the first is NULL the second is false, so it is rewritten only where NULL counts
+//! as false: in conditions of WHERE, HAVING and CASE, within AND, OR and NOT. DataFusion's anti join that knows NULLs has
+//! one key and stands for a whole condition; elsewhere it knows only true and false, so that there IN is refused.
 
 use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, ExprSchema, Spans};
+use datafusion::common::{Column, DFSchema, ExprSchema, Spans, plan_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Subquery, lit};
+use datafusion::logical_expr::{
+    BinaryExpr, Case, Expr, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit,
+};
 use datafusion::optimizer::AnalyzerRule;
 
-/// Rewrites correlated NOT IN within WHERE.
+/// Rewrites NOT IN within WHERE, HAVING and CASE, and refuses IN where its NULL would get lost.
 #[derive(Debug)]
 pub(crate) struct NotIn;
 
@@ -35,41 +38,117 @@ impl AnalyzerRule for NotIn {
 
 fn rewrite(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let LogicalPlan::Filter(Filter { predicate, input, .. }) = plan else { return Ok(Transformed::no(plan)) };
-    let conditions = split_conjunction_owned(predicate);
-    let mut changed = false;
-    let mut rewritten = Vec::with_capacity(conditions.len());
-    for condition in conditions {
-        match condition {
-            Expr::InSubquery(tested) if is_rewritten(&tested)? => {
-                changed = true;
-                rewritten.push(not_exists(tested, input.schema())?);
-            }
-            other => rewritten.push(other),
-        }
+    if !asks_subquery(&predicate)? {
+        return Ok(Transformed::no(LogicalPlan::Filter(Filter::try_new(predicate, input)?)));
     }
-    let predicate = conjunction(rewritten).unwrap_or_else(|| lit(true));
-    let plan = LogicalPlan::Filter(Filter::try_new(predicate, input)?);
-    Ok(if changed { Transformed::yes(plan) } else { Transformed::no(plan) })
+    let rewritten = split_conjunction_owned(predicate).into_iter().map(|whole| match whole {
+        Expr::InSubquery(tested) if !tested.negated || !needs_more_keys(&tested) => Ok(Expr::InSubquery(tested)),
+        part => condition(part, false, input.schema()),
+    });
+    let predicate = conjunction(rewritten.collect::<Result<Vec<_>>>()?).unwrap_or_else(|| lit(true));
+    Ok(Transformed::yes(LogicalPlan::Filter(Filter::try_new(predicate, input)?)))
 }
 
-/// Whether the rows of the subquery are those of its tables that meet its conditions, and it looks outside.
-fn is_rewritten(tested: &InSubquery) -> Result<bool> {
-    if !tested.negated || tested.subquery.outer_ref_columns.is_empty() || tested.expr.contains_outer() {
-        return Ok(false);
+fn asks_subquery(expr: &Expr) -> Result<bool> {
+    expr.exists(|part| Ok(matches!(part, Expr::InSubquery(_))))
+}
+
+/// Whether the anti join of a NOT IN would have more keys than the one that is tested.
+fn needs_more_keys(tested: &InSubquery) -> bool {
+    !tested.subquery.outer_ref_columns.is_empty() && is_rewritten(tested)
+}
+
+/// A condition, or its opposite, whose NULL counts as false.
+///
+/// # Errors
+/// IN with a subquery as a part whose NULL counts as such.
+fn condition(expr: Expr, negated: bool, schema: &DFSchema) -> Result<Expr> {
+    match expr {
+        Expr::Not(inner) => condition(*inner, !negated, schema),
+        Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::And | Operator::Or), right }) => {
+            let op = match op {
+                Operator::And if negated => Operator::Or,
+                Operator::Or if negated => Operator::And,
+                op => op,
+            };
+            let (left, right) = (condition(*left, negated, schema)?, condition(*right, negated, schema)?);
+            Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))))
+        }
+        Expr::InSubquery(mut tested) => {
+            tested.negated ^= negated;
+            if !tested.negated {
+                return Ok(Expr::InSubquery(tested));
+            }
+            match tested.subquery.outer_ref_columns.as_slice() {
+                [] => not_exists_in_any(tested, schema),
+                _ if is_rewritten(&tested) => not_exists(tested, schema),
+                _ => refuse(),
+            }
+        }
+        Expr::Case(Case { expr: None, when_then_expr, else_expr }) => {
+            let mut branches = Vec::with_capacity(when_then_expr.len());
+            for (when, then) in when_then_expr {
+                branches.push((Box::new(condition(*when, false, schema)?), Box::new(value(*then)?)));
+            }
+            let else_expr = else_expr.map(|otherwise| value(*otherwise).map(Box::new)).transpose()?;
+            let case = Expr::Case(Case { expr: None, when_then_expr: branches, else_expr });
+            Ok(if negated { Expr::Not(Box::new(case)) } else { case })
+        }
+        other => {
+            let other = value(other)?;
+            Ok(if negated { Expr::Not(Box::new(other)) } else { other })
+        }
+    }
+}
+
+/// An expression whose NULL is NULL.
+fn value(expr: Expr) -> Result<Expr> {
+    if asks_subquery(&expr)? { refuse() } else { Ok(expr) }
+}
+
+fn refuse() -> Result<Expr> {
+    plan_err!("IN with a subquery stands only in conditions that AND, OR and NOT connect; use EXISTS, or join")
+}
+
+/// Whether the rows of the subquery are those of its tables that meet its conditions.
+fn is_rewritten(tested: &InSubquery) -> bool {
+    if tested.expr.contains_outer() {
+        return false;
     }
     let mut is_simple = true;
-    tested.subquery.subquery.apply(|plan| {
+    let walked = tested.subquery.subquery.apply(|plan| {
         use LogicalPlan as P;
         is_simple =
             matches!(plan, P::Projection(_) | P::Filter(_) | P::SubqueryAlias(_) | P::TableScan(_) | P::Join(_));
         Ok(if is_simple { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
-    })?;
-    Ok(is_simple)
+    });
+    walked.is_ok() && is_simple
 }
 
 fn not_exists(tested: InSubquery, schema: &DFSchema) -> Result<Expr> {
     let Subquery { subquery, mut outer_ref_columns, .. } = tested.subquery;
-    let outer = tested.expr.transform_up(|expr| match expr {
+    let outer = seen_from_within(*tested.expr, schema, &mut outer_ref_columns)?;
+    let may_equal = Expr::IsNotFalse(Box::new(outer.eq(column_of(&subquery))));
+    Ok(no_row(LogicalPlan::Filter(Filter::try_new(may_equal, subquery)?), outer_ref_columns))
+}
+
+/// The same for a subquery that does not look outside: no row is equal, and none is NULL, and what is tested is not NULL
+/// unless there is no row at all. Only the first asks per row, by a key.
+fn not_exists_in_any(tested: InSubquery, schema: &DFSchema) -> Result<Expr> {
+    let subquery = tested.subquery.subquery;
+    let (mut outer_ref_columns, column) = (Vec::new(), column_of(&subquery));
+    let outer = seen_from_within(tested.expr.as_ref().clone(), schema, &mut outer_ref_columns)?;
+    let equal = LogicalPlan::Filter(Filter::try_new(outer.eq(column.clone()), Arc::clone(&subquery))?);
+    let first = |rows: LogicalPlanBuilder| rows.limit(0, Some(1))?.build();
+    let null = first(LogicalPlanBuilder::from(Arc::clone(&subquery)).filter(column.is_null())?)?;
+    let any = first(LogicalPlanBuilder::from(subquery))?;
+    let is_known = tested.expr.is_not_null().or(no_row(any, Vec::new()));
+    Ok(no_row(equal, outer_ref_columns).and(no_row(null, Vec::new())).and(is_known))
+}
+
+/// `expr` with its columns as a subquery names them, which are added to `outer_ref_columns`.
+fn seen_from_within(expr: Expr, schema: &DFSchema, outer_ref_columns: &mut Vec<Expr>) -> Result<Expr> {
+    let outer = expr.transform_up(|part| match part {
         Expr::Column(column) => {
             let field = schema.field_from_column(&column)?;
             let outer = Expr::OuterReferenceColumn(Arc::clone(field), column);
@@ -80,9 +159,14 @@ fn not_exists(tested: InSubquery, schema: &DFSchema) -> Result<Expr> {
         }
         other => Ok(Transformed::no(other)),
     })?;
-    let column = Expr::Column(Column::from(subquery.schema().qualified_field(0)));
-    let may_equal = Expr::IsNotFalse(Box::new(outer.data.eq(column)));
-    let subquery = LogicalPlan::Filter(Filter::try_new(may_equal, subquery)?);
+    Ok(outer.data)
+}
+
+fn column_of(subquery: &LogicalPlan) -> Expr {
+    Expr::Column(Column::from(subquery.schema().qualified_field(0)))
+}
+
+fn no_row(subquery: LogicalPlan, outer_ref_columns: Vec<Expr>) -> Expr {
     let subquery = Subquery { subquery: Arc::new(subquery), outer_ref_columns, spans: Spans::new() };
-    Ok(Expr::Exists(Exists { subquery, negated: true }))
+    Expr::Exists(Exists { subquery, negated: true })
 }

@@ -276,7 +276,9 @@ impl Generator<'_> {
             conditions.push(self.predicate(scope, 2));
         }
         if depth < MOST_DEPTH && self.random.one_in(4) {
-            conditions.push(self.subquery(depth + 1, scope));
+            let asked = self.subquery(depth + 1, scope);
+            let beside = self.random.one_in(4).then(|| self.predicate(scope, 1));
+            conditions.push(beside.map_or(asked.clone(), |other| format!("({other} OR {asked})")));
         }
         if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
     }

@@ -183,8 +183,10 @@ impl Resolver<'_> {
         }
         let items = expand_where_needed(items, self.scopes.last(), role);
         let mut names = Names::new(&items, role);
-        // Where ORDER BY reads input columns, the engine takes no alias of the same name.
-        if let Some(scope) = self.scopes.last().filter(|_| sorts_input) {
+        // Where ORDER BY reads input columns, the engine takes no alias of the same name; nor where it may put input
+        // columns beside the selected ones, because they are compared with those of a query around.
+        let looks_outside = self.scopes.len() > 1;
+        if let Some(scope) = self.scopes.last().filter(|_| sorts_input || looks_outside) {
             names.hidden = scope.relations.iter().flat_map(|one| one.columns.iter().flatten()).cloned().collect();
         }
         let mut outputs = Outputs { columns: Some(Vec::new()), items: Vec::new() };
@@ -265,8 +267,7 @@ impl Resolver<'_> {
             let renames = column.as_ref().is_none_or(|column| column.engine != named.engine);
             named.is_date = column.is_some_and(|column| column.is_date);
             let hides = renames && names.hidden.iter().any(|column| column.engine == named.engine);
-            // Nobody names the columns of a subquery, and the engine may put columns of the tables within beside them.
-            let free = role != Role::Anonymous && !hides && names.take(&named.engine);
+            let free = !hides && names.take(&named.engine);
             if !free {
                 named.engine = self.generate("c");
             }
