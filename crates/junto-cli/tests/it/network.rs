@@ -92,7 +92,8 @@ impl Behind {
             let answered = self.answers_when_cut(after).await;
             assert!(!answered || after > whole / 2, "an answer in {after} of {whole} bytes");
         }
-        assert!(self.answers_when_cut(whole + 1).await, "nothing is cut");
+        // Explanations and names of sessions are not always as long.
+        assert!(self.answers_when_cut(whole * 2).await, "nothing is cut");
     }
 
     async fn assert_in_time(&self) {
