@@ -37,6 +37,11 @@ impl AnalyzerRule for NotIn {
 }
 
 fn rewrite(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    if let LogicalPlan::Projection(projection) = &plan {
+        for selected in &projection.expr {
+            refuse_within(selected)?;
+        }
+    }
     let LogicalPlan::Filter(Filter { predicate, input, .. }) = plan else { return Ok(Transformed::no(plan)) };
     if !asks_subquery(&predicate)? {
         return Ok(Transformed::no(LogicalPlan::Filter(Filter::try_new(predicate, input)?)));
@@ -103,10 +108,15 @@ fn condition(expr: Expr, negated: bool, schema: &DFSchema) -> Result<Expr> {
 
 /// An expression whose NULL is NULL.
 fn value(expr: Expr) -> Result<Expr> {
-    if asks_subquery(&expr)? { refuse() } else { Ok(expr) }
+    refuse_within(&expr)?;
+    Ok(expr)
 }
 
-fn refuse() -> Result<Expr> {
+fn refuse_within(expr: &Expr) -> Result<()> {
+    if asks_subquery(expr)? { refuse() } else { Ok(()) }
+}
+
+fn refuse<T>() -> Result<T> {
     plan_err!("IN with a subquery stands only in conditions that AND, OR and NOT connect; use EXISTS, or join")
 }
 

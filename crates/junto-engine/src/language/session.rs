@@ -22,8 +22,9 @@ use super::harmonise::Harmonise;
 use super::merge_joins::Projections;
 use super::named::Unnamed;
 use super::not_in::NotIn;
+use super::outer_joins::NoFalseConstants;
 use super::patterns::Patterns;
-use super::{averages, checked, distinct, named, now, numbers, sums};
+use super::{averages, checked, date_trunc, distinct, named, now, numbers, sums};
 use crate::settings::Settings;
 use crate::spill::SpillFolder;
 
@@ -84,6 +85,7 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
     datafusion_functions_json::register_all(&mut state)?;
     state.register_udf(Arc::new(now::function()))?;
     state.register_udf(Arc::new(named::function()))?;
+    state.register_udf(Arc::new(date_trunc::function()))?;
     state.register_udaf(Arc::new(sums::function()))?;
     state.register_udaf(Arc::new(averages::function()))?;
     for function in checked::functions().into_iter().chain(numbers::functions()) {
@@ -102,14 +104,16 @@ fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules
 }
 
-/// DataFusion's rules, one behind a condition, without the two that push filters through physical operators. They follow columns by name, so that
+/// DataFusion's rules, one behind a condition and ours before them, without the two that push filters through physical operators. They follow columns by name, so that
 /// above a join of two tables with an `id` each the condition of one reaches the other
 /// (`slt/federation/filters_above_joins.slt`). Filters are where they belong since the logical optimizer.
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let projections: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(Projections::new());
     let rules = PhysicalOptimizer::new().rules;
     let kept = rules.into_iter().filter(|rule| !rule.name().starts_with("FilterPushdown"));
-    kept.map(|rule| if rule.name() == projections.name() { Arc::clone(&projections) } else { rule }).collect()
+    let kept = kept.map(|rule| if rule.name() == projections.name() { Arc::clone(&projections) } else { rule });
+    let first: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(NoFalseConstants);
+    std::iter::once(first).chain(kept).collect()
 }
 
 /// A session for one statement.

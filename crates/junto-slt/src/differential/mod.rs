@@ -36,6 +36,9 @@ const MOST_DIFFERENCES: usize = 40;
 /// Rows of an answer that are shown.
 const SHOWN_ROWS: usize = 6;
 
+/// The same where answers differ in their order.
+const SHOWN_IN_ORDER: usize = 20;
+
 /// Sources that hold all tables.
 const SOURCES: [&str; 5] = ["pg", "my", "lite", "duck", "files"];
 
@@ -214,8 +217,11 @@ fn difference(name: &str, sql: &str, answers: &[(Answer, Vec<&str>)]) -> String 
                     _ => &[],
                 };
                 let _ = write!(text, " {} rows", rows.len());
-                // What the other answer has as well says little.
-                for row in rows.iter().filter(|row| !other.contains(row)).take(SHOWN_ROWS) {
+                // What the other answer has as well says little, unless only the order differs.
+                let own: Vec<&String> = rows.iter().filter(|row| !other.contains(row)).collect();
+                let shown = if own.is_empty() { rows.iter().take(SHOWN_IN_ORDER).collect() } else { own };
+                let most = if rows.len() == other.len() { SHOWN_IN_ORDER } else { SHOWN_ROWS };
+                for row in shown.into_iter().take(most) {
                     let _ = write!(text, "\n    {row}");
                 }
             }

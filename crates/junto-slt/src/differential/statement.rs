@@ -30,7 +30,7 @@ impl Statement {
             let _ = write!(text, "@{{{}}}.{rest}", spread.len());
             spread.push(source.to_owned());
         }
-        let is_ordered = text.contains("ORDER BY 1");
+        let is_ordered = text.rsplit_once(')').is_some_and(|(_, end)| end.starts_with(" ORDER BY"));
         (Self { text, tables: spread.len(), is_ordered }, spread)
     }
 
