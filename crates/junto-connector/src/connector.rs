@@ -250,9 +250,11 @@ impl StatementContext {
     }
 }
 
-/// Counters of one statement on one source. Counted by the connector while it reads.
+/// Counters of one statement on one source, or of one of its reads. Counted by the connector while it reads.
 #[derive(Debug, Default)]
 pub struct SourceMetrics {
+    /// Counts everything too.
+    whole: Option<Arc<SourceMetrics>>,
     queries: AtomicU64,
     rows: AtomicU64,
     bytes: AtomicU64,
@@ -260,9 +262,18 @@ pub struct SourceMetrics {
 }
 
 impl SourceMetrics {
+    /// Counters of a part of what `whole` counts.
+    pub fn part_of(whole: Arc<SourceMetrics>) -> Self {
+        Self { whole: Some(whole), ..Self::default() }
+    }
+
     /// Something about how the source was read that whoever reads the plan should know, said once.
     pub fn note(&self, note: impl Into<String>) {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).insert(note.into());
+        let note = note.into();
+        if let Some(whole) = &self.whole {
+            whole.note(note.clone());
+        }
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).insert(note);
     }
 
     /// What was noted.
@@ -272,11 +283,13 @@ impl SourceMetrics {
 
     /// One more query was sent.
     pub fn add_query(&self) {
+        self.whole.iter().for_each(|whole| whole.add_query());
         self.queries.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Rows arrived, and the bytes they took on the wire (or in Arrow, for sources without a wire).
     pub fn add_rows(&self, rows: u64, bytes: u64) {
+        self.whole.iter().for_each(|whole| whole.add_rows(rows, bytes));
         self.rows.fetch_add(rows, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }

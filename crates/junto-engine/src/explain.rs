@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use datafusion::physical_expr_common::metrics::MetricValue;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use junto_connector::SourceMetrics;
 use junto_federation::{Alternative, MaterializeExec, RemoteScanExec, SharedScanExec, StatementSources};
@@ -43,6 +44,11 @@ pub struct PlanNode {
     pub kept_local: Vec<String>,
     pub estimated_rows: Option<u64>,
     pub actual_rows: Option<u64>,
+    pub estimated_bytes: Option<u64>,
+    /// As they came from the source.
+    pub actual_bytes: Option<u64>,
+    /// Queries sent: one for each part, or list of keys.
+    pub actual_queries: Option<u64>,
     /// Keys that really arrived.
     pub actual_keys: Option<u64>,
     /// Conditions that other joins put on the rows: their keys, when these are few, or the bounds of them.
@@ -126,8 +132,15 @@ fn node(plan: &Arc<dyn ExecutionPlan>, sources: &StatementSources, analyzed: boo
     node.planned_connections = Some(scan.most_workers() as u64);
     let figure = |name: &str| metrics.as_ref().and_then(|m| m.sum_by_name(name)).map(|value| value.as_usize() as u64);
     node.actual_connections = figure("connections").filter(|count| *count > 0);
-    node.first_row_ms = figure("time_to_first_row").map(|nanos| nanos as f64 / 1e6);
+    // Of the connection that was first.
+    let first = metrics.iter().flat_map(|metrics| metrics.iter().map(|metric| metric.value()));
+    let first = first.filter(|value| value.name() == "time_to_first_row").map(MetricValue::as_usize);
+    node.first_row_ms = first.filter(|nanos| *nanos > 0).min().map(|nanos| nanos as f64 / 1e6);
     node.estimated_rows = Some(scan.estimated_rows().round() as u64);
+    node.estimated_bytes = Some(scan.estimated_bytes().round() as u64);
+    let sent = scan.sent().filter(|_| analyzed);
+    node.actual_bytes = sent.map(SourceMetrics::bytes);
+    node.actual_queries = sent.map(SourceMetrics::queries);
     node.kept_local = scan.kept_local().to_vec();
     let columns = scan.plan().root.columns();
     let name = |index: &usize| columns.get(*index).map_or_else(String::new, |column| column.name.clone());
@@ -164,6 +177,9 @@ fn write_node(node: &PlanNode, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt:
     let mut figures = Vec::new();
     figures.extend(node.estimated_rows.map(|rows| format!("estimated rows {rows}")));
     figures.extend(node.actual_rows.map(|rows| format!("rows {rows}")));
+    figures.extend(node.estimated_bytes.map(|bytes| format!("estimated bytes {bytes}")));
+    figures.extend(node.actual_bytes.map(|bytes| format!("bytes {bytes}")));
+    figures.extend(node.actual_queries.map(|queries| format!("queries {queries}")));
     figures.extend(node.actual_connections.map(|count| format!("connections {count}")));
     figures.extend(node.first_row_ms.map(|ms| format!("first row after {ms:.1} ms")));
     figures.extend(node.actual_keys.map(|keys| format!("keys {keys}")));

@@ -153,13 +153,25 @@ pub(crate) fn transfer_of(node: &RemoteNode) -> (f64, f64) {
     })
 }
 
-/// The same for one value.
+/// Bytes of a row of the plan.
+pub(crate) fn row_bytes(node: &RemoteNode) -> f64 {
+    let types = node.plan.root.types();
+    let bytes = |(data_type, origin): (&DataType, &Option<Origin>)| {
+        data_type.primitive_width().map_or_else(|| wide_bytes(origin.as_ref()), |width| width as f64)
+    };
+    types.iter().zip(&node.origin).map(bytes).sum()
+}
+
+/// Bytes of a value that has no fixed size.
+fn wide_bytes(origin: Option<&Origin>) -> f64 {
+    let known = origin.and_then(|origin| origin.table.statistics.column(origin.name())?.average_bytes);
+    known.map_or(TEXT_BYTES, f64::from)
+}
+
+/// As [`transfer_of`], for one value.
 pub(crate) fn value(data_type: &DataType, origin: Option<&Origin>, costs: &Costs) -> (f64, f64) {
     let bytes = match TypeClass::of(data_type) {
-        TypeClass::Text | TypeClass::Binary | TypeClass::Other => {
-            let known = origin.and_then(|origin| origin.table.statistics.column(origin.name())?.average_bytes);
-            known.map_or(TEXT_BYTES, f64::from)
-        }
+        TypeClass::Text | TypeClass::Binary | TypeClass::Other => wide_bytes(origin),
         TypeClass::Decimal => 0.0,
         _ => return (costs.sent_value, DECODED_VALUE),
     };

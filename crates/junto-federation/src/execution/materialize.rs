@@ -55,7 +55,7 @@ async fn run(
 ) -> Result<BatchStream> {
     let sources = StatementSources::of(&task)?;
     let connection = scan.connection();
-    let (Some(connector), Some(context)) = (sources.connector(connection), sources.context(connection)) else {
+    let (Some(connector), Some(context)) = (sources.connector(connection), scan.context(&sources)) else {
         return Err(DataFusionError::Internal(format!("@{connection} is not part of the statement")));
     };
     let failed = |error| SourceFailure::wrap(connection, error);

@@ -1,7 +1,7 @@
 //! The physical leaf that reads one remote plan, whole or by keys, over one connection or several.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -25,8 +25,8 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use junto_connector::{
-    BatchStream, ColumnStatistics, Connector, Error, Keys, Literal, OpenRequest, RemotePlan, Support, Workers,
-    check_plan,
+    BatchStream, ColumnStatistics, Connector, Error, Keys, Literal, OpenRequest, RemotePlan, SourceMetrics,
+    StatementContext, Support, Workers, check_plan,
 };
 use junto_types::Alias;
 
@@ -53,6 +53,10 @@ pub struct RemoteScanExec {
     keys_per_query: usize,
     /// Estimated microseconds that a row costs from its source to here.
     transfer: f64,
+    /// Estimated bytes of a row.
+    row_bytes: f64,
+    /// What the read has cost its source, once it was opened.
+    sent: Arc<OnceLock<Arc<SourceMetrics>>>,
     bindings: Vec<KeyBinding>,
     /// Where the values of the plan's parameters will be.
     values: Values,
@@ -125,6 +129,8 @@ impl RemoteScanExec {
             key_columns: columns.iter().zip(&node.origin).map(key_column).collect(),
             keys_per_query: capabilities.keys.as_ref().map_or(0, |keys| keys.max_per_query),
             transfer: sent + decoded,
+            row_bytes: cost::row_bytes(node),
+            sent: Arc::default(),
             bindings: Vec::new(),
             values: Values::of(&node.parameters, context)?,
             workers: Workers { most, groups_in_parts: node.partial_groups },
@@ -180,6 +186,23 @@ impl RemoteScanExec {
         self.rows
     }
 
+    /// Estimated bytes without keys.
+    pub fn estimated_bytes(&self) -> f64 {
+        self.rows * self.row_bytes
+    }
+
+    /// Queries sent and bytes received, once the read was opened.
+    pub fn sent(&self) -> Option<&SourceMetrics> {
+        self.sent.get().map(Arc::as_ref)
+    }
+
+    /// What the connector is told of the statement: this read is counted by itself too.
+    pub(super) fn context(&self, sources: &StatementSources) -> Option<StatementContext> {
+        let context = sources.context(&self.connection)?;
+        let metrics = self.sent.get_or_init(|| Arc::new(SourceMetrics::part_of(context.metrics)));
+        Some(StatementContext { metrics: Arc::clone(metrics), ..context })
+    }
+
     /// Predicates that were not pushed down, each with its reason.
     pub fn kept_local(&self) -> &[String] {
         &self.kept_local
@@ -198,6 +221,7 @@ impl RemoteScanExec {
         let mut scan = self.clone();
         scan.bindings.extend(bindings);
         scan.read = Arc::default();
+        scan.sent = Arc::default();
         scan
     }
 
@@ -214,7 +238,7 @@ impl RemoteScanExec {
         figures: Figures,
     ) -> Result<Vec<BatchStream>> {
         let connector = sources.connector(&self.connection);
-        let (Some(connector), Some(context)) = (connector, sources.context(&self.connection)) else {
+        let (Some(connector), Some(context)) = (connector, self.context(&sources)) else {
             return Err(DataFusionError::Internal(format!("@{} is not part of the statement", self.connection)));
         };
         let connector = Arc::clone(connector);
@@ -410,6 +434,7 @@ impl ExecutionPlan for RemoteScanExec {
         let mut scan = (*self).clone();
         scan.bindings.clear();
         scan.read = Arc::default();
+        scan.sent = Arc::default();
         scan.metrics = ExecutionPlanMetricsSet::new();
         Ok(Arc::new(scan))
     }
