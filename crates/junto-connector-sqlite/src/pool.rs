@@ -81,8 +81,6 @@ struct Shared {
     settings: Settings,
     keep: usize,
     state: Mutex<State>,
-    /// A job came, or idle threads should end.
-    wake: Condvar,
     /// A thread ended, or a job.
     ended: Condvar,
 }
@@ -93,6 +91,9 @@ struct State {
     running: Vec<Arc<Control>>,
     threads: usize,
     idle: usize,
+    /// What wakes each thread that waits for a job. The last to begin is the first to get one: what its connection read
+    /// lately is in its cache.
+    waiting: Vec<Arc<Condvar>>,
     /// Counts calls of `close`: a thread that idles since an earlier one ends.
     closed: u64,
     shut: bool,
@@ -108,7 +109,7 @@ impl Pool {
     /// No thread yet; `keep` idle ones are kept.
     pub(crate) fn new(settings: Settings, keep: usize) -> Self {
         let state = Mutex::new(State::default());
-        Self { shared: Arc::new(Shared { settings, keep, state, wake: Condvar::new(), ended: Condvar::new() }) }
+        Self { shared: Arc::new(Shared { settings, keep, state, ended: Condvar::new() }) }
     }
 
     /// Runs `work` on a thread of the pool, stopped by `control`.
@@ -186,7 +187,9 @@ impl Pool {
     fn queue(&self, state: &mut State, job: Job) -> Result<()> {
         state.jobs.push_back(job);
         if state.idle >= state.jobs.len() {
-            self.shared.wake.notify_one();
+            if let Some(last) = state.waiting.pop() {
+                last.notify_one();
+            }
             return Ok(());
         }
         let refused = |state: &mut State| {
@@ -209,7 +212,7 @@ impl Pool {
     pub(crate) fn close(&self) {
         let mut state = self.shared.state.lock();
         state.closed += 1;
-        self.shared.wake.notify_all();
+        state.waiting.drain(..).for_each(|thread| _ = thread.notify_one());
         let limit = Instant::now() + CLOSE_LIMIT;
         let waiting = |state: &State| state.idle > 0 || state.running.iter().any(|control| control.is_stopped());
         while waiting(&state) && !self.shared.ended.wait_until(&mut state, limit).timed_out() {}
@@ -252,6 +255,7 @@ pub(crate) fn watch(connection: &mut Connection, control: &Arc<Control>, setting
 /// Life of one thread: a job, then idle until the next one comes or the connection is to be closed.
 fn serve(shared: &Shared) {
     let mut database: Option<Database> = None;
+    let wake = Arc::new(Condvar::new());
     let mut state = shared.state.lock();
     while let Some(Job { control, work }) = state.jobs.pop_front() {
         state.running.push(Arc::clone(&control));
@@ -273,8 +277,13 @@ fn serve(shared: &Shared) {
         let closed = state.closed;
         MutexGuard::unlocked(&mut state, report);
         while state.jobs.is_empty() && state.closed == closed && !state.shut {
-            shared.wake.wait(&mut state);
+            // Another thread may have taken the job that this one was woken for.
+            if !state.waiting.iter().any(|waiting| Arc::ptr_eq(waiting, &wake)) {
+                state.waiting.push(Arc::clone(&wake));
+            }
+            wake.wait(&mut state);
         }
+        state.waiting.retain(|waiting| !Arc::ptr_eq(waiting, &wake));
         if state.jobs.is_empty() {
             // Counts as idle until the connection is closed, so that `close` waits for it.
             MutexGuard::unlocked(&mut state, || drop(database.take()));

@@ -1,4 +1,4 @@
-//! Aggregation before a join, in the source of one side.
+//! Aggregation before a join, of the rows of one side: in their source, or here where very many make few groups.
 //!
 //! ```text
 //! Aggregate: g, sum(x)               Aggregate: g, sum(s)
@@ -9,7 +9,11 @@
 //!
 //! The rows of `r` that agree in every column that is used above it join the same rows of `l`, so they may come as one. An
 //! aggregate of such groups is put together from those of the groups: counts and sums by adding, extremes by comparing.
+//!
+//! A row that an outer join keeps without a partner has NULL for everything of the other side, groups' values included.
+//! That is right for aggregates of a column, which take no notice of NULL, and for no others.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -22,16 +26,22 @@ use datafusion::logical_expr::{
 };
 
 use super::groups::MergeNode;
+use crate::cardinality::rows;
 use crate::node::RemoteNode;
 
+/// Rows that one group stands for, at least, where the groups are formed here: estimates of many groups are often wrong.
+const ROWS_PER_GROUP: f64 = 8.0;
+
 /// Plans that say the same as an aggregate, each with another of its reads aggregated before it is joined. `grouped` gives
-/// such an aggregate to the source of its read; where it stays here, nothing is gained.
+/// such an aggregate to the source of its read, or leaves it here.
 pub(super) fn plans(
     aggregate: &Aggregate,
     grouped: impl Fn(Aggregate) -> Result<LogicalPlan>,
 ) -> Result<Vec<LogicalPlan>> {
     let mut plans = Vec::new();
-    if aggregate.group_expr.is_empty() || !aggregate.aggr_expr.iter().all(can_be_put_together) {
+    let is_plain = |expr: &Expr| !matches!(expr, Expr::GroupingSet(_)) && !expr.is_volatile();
+    let groups = !aggregate.group_expr.is_empty() && aggregate.group_expr.iter().all(is_plain);
+    if !groups || !aggregate.aggr_expr.iter().all(can_be_put_together) {
         return Ok(plans);
     }
     let mut used: Vec<Column> = Vec::new();
@@ -71,7 +81,7 @@ fn keeps_groups(plan: &LogicalPlan, input: usize) -> bool {
         LogicalPlan::Projection(projection) => projection.expr.iter().all(|expr| matches!(expr, Expr::Column(_))),
         LogicalPlan::Join(join) if join.filter.as_ref().is_some_and(Expr::is_volatile) => false,
         LogicalPlan::Join(join) => match join.join_type {
-            JoinType::Inner => true,
+            JoinType::Inner | JoinType::Left | JoinType::Right => true,
             JoinType::LeftSemi | JoinType::LeftAnti => input == 0,
             JoinType::RightSemi | JoinType::RightAnti => input == 1,
             _ => false,
@@ -81,14 +91,22 @@ fn keeps_groups(plan: &LogicalPlan, input: usize) -> bool {
 }
 
 fn can_be_put_together(expr: &Expr) -> bool {
+    let Some(call) = call(expr) else { return false };
+    let AggregateFunctionParams { args, distinct, order_by, null_treatment, .. } = &call.params;
+    let is_plain = !distinct && order_by.is_empty() && null_treatment.is_none() && args.len() <= 1;
+    is_plain && matches!(call.func.name(), "count" | "sum" | "min" | "max")
+}
+
+/// Whether a row of NULLs adds nothing.
+fn ignores_nulls(expr: &Expr) -> bool {
+    call(expr).is_some_and(|call| matches!(call.params.args.as_slice(), [Expr::Column(_)]))
+}
+
+fn call(expr: &Expr) -> Option<&AggregateFunction> {
     match expr {
-        Expr::Alias(alias) => can_be_put_together(&alias.expr),
-        Expr::AggregateFunction(call) => {
-            let AggregateFunctionParams { args, distinct, order_by, null_treatment, .. } = &call.params;
-            let is_plain = !distinct && order_by.is_empty() && null_treatment.is_none() && args.len() <= 1;
-            is_plain && matches!(call.func.name(), "count" | "sum" | "min" | "max")
-        }
-        _ => false,
+        Expr::Alias(alias) => call(&alias.expr),
+        Expr::AggregateFunction(call) => Some(call),
+        _ => None,
     }
 }
 
@@ -104,7 +122,11 @@ fn along(
     for index in path {
         match read {
             LogicalPlan::Projection(_) => {}
-            LogicalPlan::Join(Join { on, filter, .. }) => {
+            LogicalPlan::Join(Join { on, filter, join_type, .. }) => {
+                let may_be_missing = matches!((join_type, *index), (JoinType::Left, 1) | (JoinType::Right, 0));
+                if may_be_missing && !aggregate.aggr_expr.iter().all(ignores_nulls) {
+                    return Ok(None);
+                }
                 let exprs = on.iter().flat_map(|(left, right)| [left, right]).chain(filter);
                 exprs.for_each(|expr| used.extend(expr.column_refs().into_iter().cloned()));
             }
@@ -114,19 +136,22 @@ fn along(
         read = read.inputs()[*index];
     }
     let schema = read.schema();
-    let of_read =
-        |expr: &Expr| expr.column_refs().into_iter().all(|column| schema.maybe_index_of_column(column).is_some());
+    // A name alone may be that of another side's column.
+    let is_of_read = |column: &Column| schema.iter().any(|field| Column::from(field) == *column);
+    let of_read = |expr: &Expr| expr.column_refs().into_iter().all(is_of_read);
     if !aggregate.aggr_expr.iter().all(of_read) {
         return Ok(None);
     }
-    let keys = schema.iter().map(Column::from).filter(|column| used.contains(column)).map(Expr::Column);
+    let keys: BTreeSet<usize> = used.iter().filter_map(|column| schema.maybe_index_of_column(column)).collect();
+    let keys = keys.into_iter().map(|index| Expr::Column(Column::from(schema.qualified_field(index))));
     let states = aggregate.aggr_expr.iter().enumerate().map(|(index, expr)| {
         let Expr::Alias(alias) = expr else { return expr.clone().alias(state(index)) };
         alias.expr.as_ref().clone().alias(state(index))
     });
     let first = Aggregate::try_new(Arc::new(read.clone()), keys.collect(), states.collect())?;
     let first = grouped(first)?;
-    if RemoteNode::of(&first).is_none() && MergeNode::of(&first).is_none() {
+    let is_remote = RemoteNode::of(&first).is_some() || MergeNode::of(&first).is_some();
+    if !is_remote && rows(&first) * ROWS_PER_GROUP > rows(read) {
         return Ok(None);
     }
     let input = replaced(&aggregate.input, path, first, aggregate.aggr_expr.len())?;
@@ -202,11 +227,7 @@ fn together(aggregate: &Aggregate, input: LogicalPlan) -> Result<LogicalPlan> {
 
 /// One value of the aggregate from its states.
 fn added(expr: &Expr, index: usize, input: &LogicalPlan) -> Result<Expr> {
-    let call = match expr {
-        Expr::Alias(alias) => return added(&alias.expr, index, input),
-        Expr::AggregateFunction(call) => call,
-        other => return datafusion::common::internal_err!("{other} is not an aggregate"),
-    };
+    let Some(call) = call(expr) else { return datafusion::common::internal_err!("{expr} is not an aggregate") };
     let state = state_column(index);
     let data_type = state.get_type(input.schema().as_ref())?;
     // Sums of integers have no room for more of them.

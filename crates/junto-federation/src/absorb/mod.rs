@@ -206,17 +206,17 @@ impl Absorber {
         }
         let merge = match groups::merged(&aggregate, &input, groups) {
             Ok(merge) => merge,
-            Err(reason) => return Ok(LogicalPlan::Aggregate(with_note(aggregate, &reason))),
+            Err(reason) => return self.eagerly(with_note(aggregate, &reason)),
         };
         let here = self.cost(&plan);
         if self.is_better(&merge.remote, here, input.work.rows) {
             return Ok(merge.into_plan());
         }
         let reason = self.comparison("aggregate", &merge.remote, here);
-        Ok(LogicalPlan::Aggregate(with_note(aggregate, &reason)))
+        self.eagerly(with_note(aggregate, &reason))
     }
 
-    /// An aggregate over joins, with one side aggregated in its source first where that makes the whole cheaper.
+    /// An aggregate that stays here, with one side of a join below it aggregated first where that makes the whole cheaper.
     fn eagerly(&self, aggregate: Aggregate) -> Result<LogicalPlan> {
         let plans = eager::plans(&aggregate, |first| self.aggregate(first))?;
         let usual = LogicalPlan::Aggregate(aggregate);
