@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use datafusion::common::Column;
+use datafusion::common::{Column, DFSchema};
 use datafusion::error::Result;
 use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
@@ -145,8 +145,8 @@ fn along(
     let keys: BTreeSet<usize> = used.iter().filter_map(|column| schema.maybe_index_of_column(column)).collect();
     let keys = keys.into_iter().map(|index| Expr::Column(Column::from(schema.qualified_field(index))));
     let states = aggregate.aggr_expr.iter().enumerate().map(|(index, expr)| {
-        let Expr::Alias(alias) = expr else { return expr.clone().alias(state(index)) };
-        alias.expr.as_ref().clone().alias(state(index))
+        let expr = if let Expr::Alias(alias) = expr { alias.expr.as_ref() } else { expr };
+        counting_rows(expr.clone(), schema).alias(state(index))
     });
     let first = Aggregate::try_new(Arc::new(read.clone()), keys.collect(), states.collect())?;
     let first = grouped(first)?;
@@ -156,6 +156,21 @@ fn along(
     }
     let input = replaced(&aggregate.input, path, first, aggregate.aggr_expr.len())?;
     together(aggregate, input).map(Some)
+}
+
+/// A count of values that are never NULL counts rows: the column need not be read.
+fn counting_rows(expr: Expr, schema: &DFSchema) -> Expr {
+    match expr {
+        Expr::AggregateFunction(mut call) if call.func.name() == "count" => {
+            let is_never_null =
+                |arg: &Expr| matches!(arg, Expr::Column(_)) && matches!(arg.nullable(schema), Ok(false));
+            if call.params.args.iter().all(is_never_null) {
+                call.params.args = vec![lit(1_i64)];
+            }
+            Expr::AggregateFunction(call)
+        }
+        other => other,
+    }
 }
 
 /// What the groups of an aggregate's read know of its `index`th value.
