@@ -81,7 +81,7 @@ impl FederatedPlanner {
         let absorber = Absorber {
             push_down: self.push_down,
             whatever_it_costs: self.whatever_it_costs,
-            values_in_reads: self.values_in_reads,
+            values_in_reads: self.values_in_reads && !delivers_before_all_opened(plan),
             reorder_joins: self.reorder_joins,
             cores: state.config().target_partitions().max(1) as f64,
         };
@@ -94,6 +94,16 @@ impl FederatedPlanner {
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(RemoteScanPlanner)]);
         let plan = planner.create_physical_plan(&plan, state).await?;
         Ok(Planned { plan, strategy: chosen.strategy, alternatives: chosen.alternatives })
+    }
+}
+
+/// Whether a part of a union may deliver rows before the reads of another part are opened: then it is too late to plan again
+/// without a value that a source does not take.
+fn delivers_before_all_opened(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Union(_) => true,
+        LogicalPlan::Aggregate(_) | LogicalPlan::Sort(_) => false,
+        other => other.inputs().into_iter().any(delivers_before_all_opened),
     }
 }
 

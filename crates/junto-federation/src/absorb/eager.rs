@@ -34,24 +34,17 @@ const ROWS_PER_GROUP: f64 = 8.0;
 
 /// Plans that say the same as an aggregate, each with another of its reads aggregated before it is joined. `grouped` gives
 /// such an aggregate to the source of its read, or leaves it here.
-pub(super) fn plans(
-    aggregate: &Aggregate,
-    grouped: impl Fn(Aggregate) -> Result<LogicalPlan>,
-) -> Result<Vec<LogicalPlan>> {
-    let mut plans = Vec::new();
+pub(super) fn plans(aggregate: &Aggregate, grouped: impl Fn(Aggregate) -> Result<LogicalPlan>) -> Vec<LogicalPlan> {
     let is_plain = |expr: &Expr| !matches!(expr, Expr::GroupingSet(_)) && !expr.is_volatile();
     let groups = !aggregate.group_expr.is_empty() && aggregate.group_expr.iter().all(is_plain);
     if !groups || !aggregate.aggr_expr.iter().all(can_be_put_together) {
-        return Ok(plans);
+        return Vec::new();
     }
     let mut used: Vec<Column> = Vec::new();
     aggregate.group_expr.iter().for_each(|expr| used.extend(expr.column_refs().into_iter().cloned()));
-    for path in paths(&aggregate.input) {
-        if let Some(plan) = along(aggregate, &path, &used, &grouped)? {
-            plans.push(plan);
-        }
-    }
-    Ok(plans)
+    // A plan that cannot be built is one that need not be.
+    let plan = |path: Path| along(aggregate, &path, &used, &grouped).ok().flatten();
+    paths(&aggregate.input).into_iter().filter_map(plan).collect()
 }
 
 /// Which input leads from each operator to the next, from an aggregate's input down to a read.
@@ -143,6 +136,10 @@ fn along(
         return Ok(None);
     }
     let keys: BTreeSet<usize> = used.iter().filter_map(|column| schema.maybe_index_of_column(column)).collect();
+    if keys.is_empty() {
+        // Without groups there is always one row, also where nothing joins.
+        return Ok(None);
+    }
     let keys = keys.into_iter().map(|index| Expr::Column(Column::from(schema.qualified_field(index))));
     let states = aggregate.aggr_expr.iter().enumerate().map(|(index, expr)| {
         let expr = if let Expr::Alias(alias) = expr { alias.expr.as_ref() } else { expr };

@@ -6,9 +6,9 @@ use super::{Cte, Resolver, engine_ident, idents_of, internal_name};
 use crate::names::{Written, defined_name};
 use crate::{Error, Result};
 use sqlparser::ast::{
-    Expr, Fetch, FunctionArg, FunctionArgExpr, Ident, JoinConstraint, JoinOperator, LimitClause, ObjectName, OrderBy,
-    OrderByKind, Query, Select, SetExpr, SetOperator, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins,
-    With,
+    Distinct, Expr, Fetch, FunctionArg, FunctionArgExpr, Ident, JoinConstraint, JoinOperator, LimitClause, ObjectName,
+    OrderBy, OrderByKind, Query, Select, SetExpr, SetOperator, TableAlias, TableAliasColumnDef, TableFactor,
+    TableWithJoins, With,
 };
 use std::collections::HashMap;
 
@@ -42,7 +42,7 @@ impl Resolver<'_> {
             }
         };
         self.limit(query)?;
-        if role == Role::Anonymous && query.limit_clause.is_none() {
+        if role == Role::Anonymous && query.limit_clause.is_none() && !chooses_by_order(&query.body) {
             // An order that says nothing, and keeps the engine from making a join of a subquery.
             query.order_by = None;
         }
@@ -479,4 +479,9 @@ fn constraint(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {
 /// Whether rows of the right side may come without a row of the left.
 fn keeps_right_rows(operator: &JoinOperator) -> bool {
     matches!(operator, JoinOperator::Right(_) | JoinOperator::RightOuter(_) | JoinOperator::FullOuter(_))
+}
+
+/// Whether the order says which rows are left: those that come first of each kind.
+fn chooses_by_order(body: &SetExpr) -> bool {
+    matches!(body, SetExpr::Select(select) if matches!(select.distinct, Some(Distinct::On(_))))
 }
