@@ -23,7 +23,7 @@ use crate::dialect::SqliteDialect;
 use crate::error::{from_sqlite, is_stale};
 use crate::file::Database;
 use crate::parallel::{self, Reading};
-use crate::parts::Part;
+use crate::parts::{Part, may_be_listed};
 use crate::pool::{Control, Pool, watch};
 use crate::settings::{OPTIONS, Settings};
 use crate::workspace::SqliteWorkspace;
@@ -290,8 +290,9 @@ impl SqliteConnector {
     /// What shares out the plan's first table; less than two parts when one thread is to read it.
     async fn parts(&self, request: &OpenRequest, workers: Workers) -> Result<Vec<Part>> {
         let workers = Workers { most: workers.most.min(self.pool.max_connections()), ..workers };
+        let may_share = request.keys.as_ref().is_none_or(|keys| may_be_listed(&request.plan, keys));
         let table = match request.plan.first_table(workers.groups_in_parts) {
-            Some(table) if workers.most > 1 => table.table.clone(),
+            Some(table) if workers.most > 1 && may_share => table.table.clone(),
             _ => return Ok(Vec::new()),
         };
         let control = Control::new(request.context.deadline);

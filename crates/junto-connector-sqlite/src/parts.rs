@@ -29,16 +29,18 @@ pub(crate) enum Part {
     Keys(Keys),
 }
 
+/// Whether several threads may look up keys: those that are many. Only whole numbers: of texts and decimals several may be
+/// equal to one value of the table, which would come once for each list.
+pub(crate) fn may_be_listed(plan: &RemotePlan, keys: &Keys) -> bool {
+    let types = plan.root.types();
+    let is_whole = |column: &usize| types.get(*column).is_some_and(|found| TypeClass::of(found) == TypeClass::Int);
+    keys.values.num_rows() >= FEW_KEYS && keys.columns.iter().all(is_whole)
+}
+
 impl Catalog<'_> {
-    /// Lists of `keys` that several threads look up. None where one thread is as good: they are few, or SQLite does not
-    /// find their rows by an index of the first table. Only whole numbers: of texts and decimals several may be equal to
-    /// one value of the table, which would come once for each list.
+    /// Lists of `keys`, which [`may_be_listed`], for several threads. None where SQLite does not find their rows by an index
+    /// of the first table.
     pub(crate) fn lists(&self, plan: &RemotePlan, keys: &Keys, workers: Workers) -> Result<Vec<Part>> {
-        let types = plan.root.types();
-        let is_whole = |column: &usize| types.get(*column).is_some_and(|found| TypeClass::of(found) == TypeClass::Int);
-        if keys.values.num_rows() < FEW_KEYS || !keys.columns.iter().all(is_whole) {
-            return Ok(Vec::new());
-        }
         let size = keys.values.num_rows().div_ceil(workers.most * PARTS_PER_THREAD).max(PART_KEYS);
         let Some(first) = keys.lists(1).next() else { return Ok(Vec::new()) };
         let sql = generate(&SqliteDialect, plan, Some(KeyValues::Values(&first)))?;
@@ -126,12 +128,13 @@ fn drives(steps: &[(i64, String)], is_first: impl Fn(&str) -> bool) -> bool {
 mod tests {
     use super::*;
 
+    fn owned(steps: &[(i64, &str)]) -> Vec<(i64, String)> {
+        steps.iter().map(|(around, words)| (*around, (*words).into())).collect()
+    }
+
     #[test]
     fn only_a_table_read_from_end_to_end_is_worth_parts() {
-        let is_worth = |steps: &[(i64, &str)]| {
-            let steps: Vec<(i64, String)> = steps.iter().map(|(around, words)| (*around, (*words).into())).collect();
-            is_scan_of_first_table(&steps)
-        };
+        let is_worth = |steps: &[(i64, &str)]| is_scan_of_first_table(&owned(steps));
         assert!(is_worth(&[(0, "SCAN t0"), (0, "USE TEMP B-TREE FOR GROUP BY")]));
         assert!(is_worth(&[(0, "SCAN t0"), (0, "SEARCH t1 USING INTEGER PRIMARY KEY (rowid=?)")]));
         assert!(!is_worth(&[(0, "MATERIALIZE t2"), (2, "SCAN t3"), (0, "SCAN t0"), (0, "SEARCH t2")]));
@@ -145,10 +148,7 @@ mod tests {
 
     #[test]
     fn only_keys_that_an_index_finds_are_worth_lists() {
-        let is_worth = |steps: &[(i64, &str)]| {
-            let steps: Vec<(i64, String)> = steps.iter().map(|(around, words)| (*around, (*words).into())).collect();
-            is_search_of_first_table(&steps)
-        };
+        let is_worth = |steps: &[(i64, &str)]| is_search_of_first_table(&owned(steps));
         assert!(is_worth(&[(0, "SEARCH t0 USING INTEGER PRIMARY KEY (rowid=?)")]));
         assert!(is_worth(&[(0, "SEARCH t0 USING COVERING INDEX i (a=?)"), (0, "SEARCH t1 USING INDEX j (b=?)")]));
         assert!(!is_worth(&[(0, "SCAN t0")]));

@@ -122,9 +122,7 @@ impl TableInfo {
         let starts = |index: &[String]| {
             index.len() >= columns.len() && index[..columns.len()].iter().all(|name| columns.contains(&name.as_str()))
         };
-        starts(&self.primary_key)
-            || self.unique_keys.iter().any(|key| starts(key))
-            || self.indexes.iter().any(|index| starts(&index.columns))
+        self.orders().any(starts)
     }
 
     /// Whether an index (or key) that begins with `first` has all of these columns, so that nothing else need be read.
@@ -133,9 +131,13 @@ impl TableInfo {
             let has = |name: &&str| index.iter().any(|of_index| of_index == name);
             index.first().is_some_and(|leading| leading == first) && columns.iter().all(has)
         };
-        covers(&self.primary_key)
-            || self.unique_keys.iter().any(|key| covers(key))
-            || self.indexes.iter().any(|index| covers(&index.columns))
+        self.orders().any(covers)
+    }
+
+    /// The columns of each index and key.
+    fn orders(&self) -> impl Iterator<Item = &[String]> {
+        let keys = std::iter::once(&self.primary_key).chain(&self.unique_keys);
+        keys.map(Vec::as_slice).chain(self.indexes.iter().map(|index| index.columns.as_slice()))
     }
 
     /// Whether no two rows share these columns (NULLs excluded by the key itself).

@@ -177,17 +177,18 @@ impl Sharing {
             Err(Failure::Server(_)) => Some(stored()),
             Err(failure) => return Err(failure),
         };
-        let Some(read) = read else { return Ok(Cut { pieces: Vec::new(), in_stored_order }) };
+        let uncut = Cut { pieces: Vec::new(), in_stored_order };
+        let Some(read) = read else { return Ok(uncut) };
         let Some(leading) = known.orders.get(&read.index) else {
             let key = if read.index == PRIMARY { "primary key" } else { read.index.as_str() };
             let note = format!("{table} has no {key} that begins with a whole number or a date: one connection");
             request.context.metrics.note(note);
-            return Ok(Cut { pieces: Vec::new(), in_stored_order });
+            return Ok(uncut);
         };
         let wanted = ends(&request.plan.root, &leading.name);
         if read.looks_up && wanted == (None, None) {
             // Most parts would hold nothing.
-            return Ok(Cut { pieces: Vec::new(), in_stored_order });
+            return Ok(uncut);
         }
         let dialect = MySqlDialect::plain();
         let column = dialect.quote(&leading.name);

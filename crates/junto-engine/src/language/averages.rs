@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray};
+use arrow::array::ArrayRef;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::ScalarValue;
@@ -11,9 +11,10 @@ use datafusion::functions_aggregate::average::avg_udaf;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, Signature,
+    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature,
 };
 
+use super::changed::{Change, Changed};
 use super::numbers::with_guard_digit;
 
 /// DataFusion's `avg` with one digit more, which is rounded away: half away from zero, as in PostgreSQL.
@@ -60,7 +61,7 @@ impl AggregateUDFImpl for Average {
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         let Some((args, data_type)) = longer(&args) else { return self.inner.inner().accumulator(args) };
-        Ok(Box::new(Rounded { inner: self.inner.inner().accumulator(args)?, data_type }))
+        Ok(Box::new(Changed { inner: self.inner.inner().accumulator(args)?, change: Rounded(data_type) }))
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
@@ -73,12 +74,15 @@ impl AggregateUDFImpl for Average {
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
         let Some((args, data_type)) = longer(&args) else { return self.inner.inner().create_groups_accumulator(args) };
-        Ok(Box::new(Rounded { inner: self.inner.inner().create_groups_accumulator(args)?, data_type }))
+        Ok(Box::new(Changed { inner: self.inner.inner().create_groups_accumulator(args)?, change: Rounded(data_type) }))
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         let Some((args, data_type)) = longer(&args) else { return self.inner.inner().create_sliding_accumulator(args) };
-        Ok(Box::new(Rounded { inner: self.inner.inner().create_sliding_accumulator(args)?, data_type }))
+        Ok(Box::new(Changed {
+            inner: self.inner.inner().create_sliding_accumulator(args)?,
+            change: Rounded(data_type),
+        }))
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {
@@ -90,71 +94,16 @@ impl AggregateUDFImpl for Average {
     }
 }
 
-/// An average that becomes one of `data_type` at its end.
+/// Becomes a value of this type at its end.
 #[derive(Debug)]
-struct Rounded<A> {
-    inner: A,
-    data_type: DataType,
-}
+struct Rounded(DataType);
 
-impl Accumulator for Rounded<Box<dyn Accumulator>> {
-    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.inner.update_batch(values)
+impl Change for Rounded {
+    fn results(&self, results: ArrayRef) -> Result<ArrayRef> {
+        Ok(cast(&results, &self.0)?)
     }
 
-    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.inner.retract_batch(values)
-    }
-
-    fn supports_retract_batch(&self) -> bool {
-        self.inner.supports_retract_batch()
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        self.inner.merge_batch(states)
-    }
-
-    fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        self.inner.state()
-    }
-
-    fn evaluate(&mut self) -> Result<ScalarValue> {
-        self.inner.evaluate()?.cast_to(&self.data_type)
-    }
-
-    fn size(&self) -> usize {
-        self.inner.size()
-    }
-}
-
-impl GroupsAccumulator for Rounded<Box<dyn GroupsAccumulator>> {
-    fn update_batch(
-        &mut self,
-        values: &[ArrayRef],
-        group_indices: &[usize],
-        filter: Option<&BooleanArray>,
-        groups: usize,
-    ) -> Result<()> {
-        self.inner.update_batch(values, group_indices, filter, groups)
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef], group_indices: &[usize], groups: usize) -> Result<()> {
-        self.inner.merge_batch(states, group_indices, groups)
-    }
-
-    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
-        self.inner.convert_to_state(values, filter)
-    }
-
-    fn state(&mut self, emitted: EmitTo) -> Result<Vec<ArrayRef>> {
-        self.inner.state(emitted)
-    }
-
-    fn evaluate(&mut self, emitted: EmitTo) -> Result<ArrayRef> {
-        Ok(cast(&self.inner.evaluate(emitted)?, &self.data_type)?)
-    }
-
-    fn size(&self) -> usize {
-        self.inner.size()
+    fn result(&self, result: ScalarValue) -> Result<ScalarValue> {
+        result.cast_to(&self.0)
     }
 }

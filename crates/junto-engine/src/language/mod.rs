@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod averages;
+mod changed;
 mod checked;
 mod context;
 mod date_trunc;

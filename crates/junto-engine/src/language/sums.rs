@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray};
+use arrow::array::{ArrayRef, AsArray};
 use arrow::compute::{cast, sum_checked};
 use arrow::datatypes::{DataType, Decimal128Type, DecimalType, FieldRef};
 use datafusion::common::{ScalarValue, exec_datafusion_err, internal_err};
@@ -12,9 +12,11 @@ use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, Signature, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature, Volatility,
 };
 use datafusion_functions_aggregate_common::aggregate::groups_accumulator::prim_op::PrimitiveGroupsAccumulator;
+
+use super::changed::{Change, Changed};
 
 /// Digits of a decimal that a result of 38 has no room for the rows of. A sum of fewer cannot wrap: ten digits more are
 /// ten thousand million rows.
@@ -71,7 +73,7 @@ impl AggregateUDFImpl for WideSum {
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         let (data_type, is_distinct) = (args.return_type().clone(), args.is_distinct);
         match argument(&args) {
-            Argument::Short => Ok(Box::new(Widened { inner: self.inner.inner().accumulator(args)? })),
+            Argument::Short => Ok(Box::new(Changed { inner: self.inner.inner().accumulator(args)?, change: Widened })),
             Argument::Usual => self.inner.inner().accumulator(args),
             Argument::Wide if is_distinct => {
                 Ok(Box::new(CheckedDistinct { inner: self.inner.inner().accumulator(args)?, data_type }))
@@ -90,7 +92,9 @@ impl AggregateUDFImpl for WideSum {
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
         Ok(match argument(&args) {
-            Argument::Short => Box::new(Widened { inner: self.inner.inner().create_groups_accumulator(args)? }),
+            Argument::Short => {
+                Box::new(Changed { inner: self.inner.inner().create_groups_accumulator(args)?, change: Widened })
+            }
             Argument::Usual => self.inner.inner().create_groups_accumulator(args)?,
             Argument::Wide => checked_groups(args.return_type()),
         })
@@ -99,7 +103,9 @@ impl AggregateUDFImpl for WideSum {
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         match argument(&args) {
             Argument::Wide if !args.is_distinct => self.accumulator(args),
-            Argument::Short => Ok(Box::new(Widened { inner: self.inner.inner().create_sliding_accumulator(args)? })),
+            Argument::Short => {
+                Ok(Box::new(Changed { inner: self.inner.inner().create_sliding_accumulator(args)?, change: Widened }))
+            }
             _ => self.inner.inner().create_sliding_accumulator(args),
         }
     }
@@ -132,75 +138,13 @@ fn argument(args: &AccumulatorArgs<'_>) -> Argument {
     }
 }
 
-/// DataFusion's sum of 64-bit integers, over shorter ones.
+/// Sums short integers as those of 64 bits.
 #[derive(Debug)]
-struct Widened<A> {
-    inner: A,
-}
+struct Widened;
 
-fn widened(values: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
-    Ok(values.iter().map(|values| cast(values, &DataType::Int64)).collect::<std::result::Result<_, _>>()?)
-}
-
-impl Accumulator for Widened<Box<dyn Accumulator>> {
-    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.inner.update_batch(&widened(values)?)
-    }
-
-    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.inner.retract_batch(&widened(values)?)
-    }
-
-    fn supports_retract_batch(&self) -> bool {
-        self.inner.supports_retract_batch()
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        self.inner.merge_batch(states)
-    }
-
-    fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        self.inner.state()
-    }
-
-    fn evaluate(&mut self) -> Result<ScalarValue> {
-        self.inner.evaluate()
-    }
-
-    fn size(&self) -> usize {
-        self.inner.size()
-    }
-}
-
-impl GroupsAccumulator for Widened<Box<dyn GroupsAccumulator>> {
-    fn update_batch(
-        &mut self,
-        values: &[ArrayRef],
-        group_indices: &[usize],
-        filter: Option<&BooleanArray>,
-        groups: usize,
-    ) -> Result<()> {
-        self.inner.update_batch(&widened(values)?, group_indices, filter, groups)
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef], group_indices: &[usize], groups: usize) -> Result<()> {
-        self.inner.merge_batch(states, group_indices, groups)
-    }
-
-    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
-        self.inner.convert_to_state(&widened(values)?, filter)
-    }
-
-    fn state(&mut self, emitted: EmitTo) -> Result<Vec<ArrayRef>> {
-        self.inner.state(emitted)
-    }
-
-    fn evaluate(&mut self, emitted: EmitTo) -> Result<ArrayRef> {
-        self.inner.evaluate(emitted)
-    }
-
-    fn size(&self) -> usize {
-        self.inner.size()
+impl Change for Widened {
+    fn values(&self, values: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
+        Ok(values.iter().map(|values| cast(values, &DataType::Int64)).collect::<std::result::Result<_, _>>()?)
     }
 }
 
@@ -256,11 +200,6 @@ impl Accumulator for CheckedSum {
 }
 
 /// DataFusion's sums per group, which fail when one needs more digits.
-struct CheckedGroups<A> {
-    inner: A,
-    overflow: Arc<AtomicBool>,
-}
-
 fn checked_groups(data_type: &DataType) -> Box<dyn GroupsAccumulator> {
     let overflow = Arc::new(AtomicBool::new(false));
     let noticed = Arc::clone(&overflow);
@@ -268,47 +207,17 @@ fn checked_groups(data_type: &DataType) -> Box<dyn GroupsAccumulator> {
         Ok(added) => *sum = added,
         Err(_) => noticed.store(true, Ordering::Relaxed),
     };
-    let inner = PrimitiveGroupsAccumulator::<Decimal128Type, _>::new(data_type, add);
-    Box::new(CheckedGroups { inner, overflow })
+    let inner = Box::new(PrimitiveGroupsAccumulator::<Decimal128Type, _>::new(data_type, add));
+    Box::new(Changed { inner: inner as Box<dyn GroupsAccumulator>, change: Overflow(overflow) })
 }
 
-impl<A> CheckedGroups<A> {
+/// Set when a sum has too many digits.
+#[derive(Debug)]
+struct Overflow(Arc<AtomicBool>);
+
+impl Change for Overflow {
     fn check(&self) -> Result<()> {
-        if self.overflow.load(Ordering::Relaxed) { checked(None).map(|_| ()) } else { Ok(()) }
-    }
-}
-
-impl<A: GroupsAccumulator> GroupsAccumulator for CheckedGroups<A> {
-    fn update_batch(
-        &mut self,
-        values: &[ArrayRef],
-        group_indices: &[usize],
-        filter: Option<&BooleanArray>,
-        groups: usize,
-    ) -> Result<()> {
-        self.inner.update_batch(values, group_indices, filter, groups)?;
-        self.check()
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef], group_indices: &[usize], groups: usize) -> Result<()> {
-        self.inner.merge_batch(states, group_indices, groups)?;
-        self.check()
-    }
-
-    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
-        self.inner.convert_to_state(values, filter)
-    }
-
-    fn state(&mut self, emitted: EmitTo) -> Result<Vec<ArrayRef>> {
-        self.inner.state(emitted)
-    }
-
-    fn evaluate(&mut self, emitted: EmitTo) -> Result<ArrayRef> {
-        self.inner.evaluate(emitted)
-    }
-
-    fn size(&self) -> usize {
-        self.inner.size()
+        if self.0.load(Ordering::Relaxed) { checked(None).map(|_| ()) } else { Ok(()) }
     }
 }
 

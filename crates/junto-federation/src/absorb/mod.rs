@@ -196,7 +196,7 @@ impl Absorber {
 
     /// An aggregate whose groups the source forms, in parts that are merged here.
     fn aggregate(&self, aggregate: Aggregate) -> Result<LogicalPlan> {
-        let Ok(input) = forms::whole(&aggregate.input) else { return self.eagerly(aggregate) };
+        let Ok(input) = forms::whole(&aggregate.input) else { return Ok(self.eagerly(aggregate)) };
         let plan = LogicalPlan::Aggregate(aggregate.clone());
         let groups = rows(&plan);
         if self.whatever_it_costs
@@ -206,26 +206,26 @@ impl Absorber {
         }
         let merge = match groups::merged(&aggregate, &input, groups) {
             Ok(merge) => merge,
-            Err(reason) => return self.eagerly(with_note(aggregate, &reason)),
+            Err(reason) => return Ok(self.eagerly(with_note(aggregate, &reason))),
         };
         let here = self.cost(&plan);
         if self.is_better(&merge.remote, here, input.work.rows) {
             return Ok(merge.into_plan());
         }
         let reason = self.comparison("aggregate", &merge.remote, here);
-        self.eagerly(with_note(aggregate, &reason))
+        Ok(self.eagerly(with_note(aggregate, &reason)))
     }
 
     /// An aggregate that stays here, with one side of a join below it aggregated first where that makes the whole cheaper.
-    fn eagerly(&self, aggregate: Aggregate) -> Result<LogicalPlan> {
+    fn eagerly(&self, aggregate: Aggregate) -> LogicalPlan {
         let plans = eager::plans(&aggregate, |first| self.aggregate(first));
         let usual = LogicalPlan::Aggregate(aggregate);
         let time = |plan: &LogicalPlan| self.cost(plan).time(self.cores);
         let best = plans.into_iter().map(|plan| (time(&plan), plan)).min_by(|a, b| a.0.total_cmp(&b.0));
-        Ok(match best {
+        match best {
             Some((cost, plan)) if self.whatever_it_costs || cost < time(&usual) => plan,
             _ => usual,
-        })
+        }
     }
 
     fn union(&self, union: Union) -> LogicalPlan {
