@@ -155,6 +155,11 @@ impl Connector for MySqlConnector {
         statistics::statistics(&self.pool, table, self.is_mariadb).await
     }
 
+    async fn estimate(&self, plan: Arc<RemotePlan>, context: &StatementContext) -> Result<Option<f64>> {
+        check_plan(self, &plan)?;
+        scan::estimate(&self.pool, &plan, context, self.is_mariadb).await
+    }
+
     fn remote_text(&self, plan: &RemotePlan, keys: Option<&[usize]>) -> Result<String> {
         check_plan(self, plan)?;
         let keys = keys.map(|columns| KeyValues::Shape { columns });

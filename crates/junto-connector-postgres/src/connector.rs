@@ -18,7 +18,7 @@ use crate::parallel::{self, Layouts};
 use crate::pool::{Pool, catalog_query};
 use crate::settings::Settings;
 use crate::workspace::PostgresWorkspace;
-use crate::{catalog, native, scan, workspace};
+use crate::{catalog, estimate, native, scan, workspace};
 
 const LOGIN: &str = "select coalesce(current_schema(), 'public'), current_setting('server_encoding')";
 const VERSION: &str = "select version()";
@@ -128,6 +128,11 @@ impl Connector for PostgresConnector {
             self.layouts.learn(table, bytes);
         }
         Ok(statistics)
+    }
+
+    async fn estimate(&self, plan: Arc<RemotePlan>, context: &StatementContext) -> Result<Option<f64>> {
+        check_plan(self, &plan)?;
+        estimate::rows(&self.pool, plan, context).await
     }
 
     fn remote_text(&self, plan: &RemotePlan, keys: Option<&[usize]>) -> Result<String> {

@@ -14,6 +14,7 @@ mod connector;
 mod decode;
 mod dialect;
 mod error;
+mod estimate;
 mod factory;
 mod keys;
 mod native;

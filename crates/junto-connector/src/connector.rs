@@ -107,6 +107,16 @@ pub trait Connector: fmt::Debug + Send + Sync {
     /// Estimates about one table, named as [`Self::table`] returned it. Cheap: no scan.
     async fn statistics(&self, table: &TableName) -> Result<TableStatistics>;
 
+    /// Rows that the source itself expects this plan to deliver, by its own statistics and without reading rows: EXPLAIN.
+    /// None from a source that cannot say, or only guesses. The plan has no parameters.
+    ///
+    /// # Errors
+    /// What is in the way: the right to ask, for one. The reader does without.
+    async fn estimate(&self, plan: Arc<RemotePlan>, context: &StatementContext) -> Result<Option<f64>> {
+        let _ = (plan, context);
+        Ok(None)
+    }
+
     /// The text that [`Self::open`] sends for this plan (with `keys`, the shape of each keyed query), for EXPLAIN and
     /// logs. Made by the function that makes the text which is sent.
     fn remote_text(&self, plan: &RemotePlan, keys: Option<&[usize]>) -> Result<String>;

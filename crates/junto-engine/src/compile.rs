@@ -54,6 +54,8 @@ pub(crate) struct Compiled {
     pub(crate) reason: String,
     /// Other ways that were considered.
     pub(crate) alternatives: Vec<Alternative>,
+    /// What sources said while the statement was planned.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Compiled {
@@ -110,7 +112,7 @@ pub(crate) async fn compile(
     let columns = result_columns(&logical, &resolved);
     let optimized = state.optimize(&logical).map_err(failed)?;
     let planner = planner(shared, options, attempt);
-    let Planned { plan, strategy, alternatives } = match planner.plan(&optimized, &state).await {
+    let Planned { plan, strategy, alternatives, notes } = match planner.plan(&optimized, &state).await {
         Ok(planned) => planned,
         Err(PlanError::Failed(error)) => return Err(failed(error)),
         Err(PlanError::Refused(refused)) => return Err(strategy_refused(&refused)),
@@ -120,7 +122,7 @@ pub(crate) async fn compile(
     tracing::debug!(elapsed = ?started.elapsed(), "statement compiled");
     let tables = references.iter().map(|reference| reference.span.of(sql).trim_start_matches('@').to_owned()).collect();
     let task = state.task_ctx();
-    Ok(Compiled { plan, task, sources, columns, tables, strategy, reason, alternatives })
+    Ok(Compiled { plan, task, sources, columns, tables, strategy, reason, alternatives, notes })
 }
 
 /// The planner for a statement: its strategy, else the configured one.

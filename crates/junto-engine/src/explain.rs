@@ -21,7 +21,7 @@ pub struct Explanation {
     /// The ways that were considered: estimated milliseconds, or why it is not possible.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<String>,
-    /// What the sources said of how they were read.
+    /// What the sources said of how many rows to expect, and of how they were read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     pub root: PlanNode,
@@ -93,6 +93,7 @@ impl Explanation {
         };
         let mut notes: Vec<String> = compiled.sources.metrics().flat_map(of_source).collect();
         notes.sort();
+        notes.splice(0..0, compiled.notes.iter().cloned());
         let alternatives = compiled.alternatives.iter().map(alternative).collect();
         Self { strategy: compiled.strategy, reason: reason.to_owned(), alternatives, notes, root }
     }

@@ -5,8 +5,8 @@
 //! ([`join_order`], [`cost`]), and after the stock physical planner makes keys flow from finished join sides into remote
 //! scans ([`keys`]).
 //!
-//! Must not know: any concrete connector, SQL text, configuration. It performs no I/O of its own; rows come through
-//! [`junto_connector::Connector::open`] when a plan runs.
+//! Must not know: any concrete connector, SQL text, configuration. It performs no I/O of its own: estimates come through
+//! [`junto_connector::Connector::estimate`] while planning, rows through [`junto_connector::Connector::open`] when a plan runs.
 
 mod absorb;
 mod cardinality;
@@ -16,6 +16,7 @@ mod join_order;
 pub mod keys;
 mod node;
 mod planner;
+mod remote_estimates;
 mod source;
 mod statistics;
 mod strategy;

@@ -16,8 +16,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
 use crate::absorb::{Absorber, MergeNode, narrow_all};
-use crate::execution::{merged, read};
+use crate::execution::{StatementSources, merged, read};
 use crate::node::RemoteNode;
+use crate::remote_estimates;
 use crate::strategy::{self, Alternative, Refused, Strategy};
 
 /// Chooses how a statement runs, orders joins, gives operators to sources, and plans the rest with the stock planner.
@@ -48,6 +49,10 @@ impl Default for FederatedPlanner {
     }
 }
 
+/// Estimated elapsed time, in microseconds, above which sources are asked for what would else be guessed: a question costs a
+/// round trip.
+const WORTH_ASKING: f64 = 20_000.0;
+
 /// A plan that is ready to run.
 #[derive(Debug)]
 pub struct Planned {
@@ -56,6 +61,8 @@ pub struct Planned {
     pub strategy: Strategy,
     /// What was considered, with estimates.
     pub alternatives: Vec<Alternative>,
+    /// What sources were asked for while planning, and their answers.
+    pub notes: Vec<String>,
 }
 
 /// Why there is no plan.
@@ -85,7 +92,16 @@ impl FederatedPlanner {
             reorder_joins: self.reorder_joins,
             cores: state.config().target_partitions().max(1) as f64,
         };
-        let chosen = strategy::choose(plan, self.strategy, absorber)?.map_err(PlanError::Refused)?;
+        let choose = |plan: &LogicalPlan| strategy::choose(plan, self.strategy, absorber);
+        let mut chosen = choose(plan)?.map_err(PlanError::Refused)?;
+        let mut notes = Vec::new();
+        if self.push_down && !self.whatever_it_costs && chosen.time > WORTH_ASKING {
+            let asked = remote_estimates::ask(plan, &*StatementSources::of_session(state.config())?).await?;
+            notes = asked.notes;
+            if let Some(plan) = asked.plan {
+                chosen = choose(&plan)?.map_err(PlanError::Refused)?;
+            }
+        }
         // Joins in another order need other columns.
         let rules = Optimizer::with_rules(vec![Arc::new(OptimizeProjections::new())]);
         let context = OptimizerContext::new_with_config_options(Arc::new(state.config_options().as_ref().clone()))
@@ -93,7 +109,7 @@ impl FederatedPlanner {
         let plan = guarded(narrow_all(rules.optimize(chosen.plan, &context, |_, _| {})?)?)?;
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(RemoteScanPlanner)]);
         let plan = planner.create_physical_plan(&plan, state).await?;
-        Ok(Planned { plan, strategy: chosen.strategy, alternatives: chosen.alternatives })
+        Ok(Planned { plan, strategy: chosen.strategy, alternatives: chosen.alternatives, notes })
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::logical_expr::TableSource;
-use junto_connector::{ColumnInfo, Connector, Prefer, ScanColumn, TableInfo, TableStatistics};
+use junto_connector::{ColumnInfo, Connector, Expr, Prefer, ScanColumn, TableInfo, TableStatistics};
 use junto_types::Alias;
 
 /// A table, its connection and what is known of it.
@@ -18,6 +18,8 @@ pub struct RemoteTable {
     pub statistics: Arc<TableStatistics>,
     /// What the connection's owner wants of the planner.
     pub prefer: Prefer,
+    /// Shares of the rows that the source expects some conditions to keep, 0 to 1. Columns are positions in the table.
+    pub(crate) expected: Vec<(Expr, f64)>,
     schema: SchemaRef,
 }
 
@@ -36,7 +38,24 @@ impl RemoteTable {
             |(column, name): (&ColumnInfo, &String)| Field::new(name, column.data_type.clone(), column.nullable);
         let fields = info.columns.iter().zip(engine_names).map(field);
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        Self { connection, connector, info, statistics, prefer, schema }
+        Self { connection, connector, info, statistics, prefer, expected: Vec::new(), schema }
+    }
+
+    /// The same table with what its source expects: its rows, if asked for, and shares of them.
+    pub(crate) fn with_expected(&self, rows: Option<u64>, expected: Vec<(Expr, f64)>) -> Self {
+        let mut statistics = Arc::clone(&self.statistics);
+        if rows.is_some() {
+            Arc::make_mut(&mut statistics).rows = rows;
+        }
+        Self {
+            connection: self.connection.clone(),
+            connector: Arc::clone(&self.connector),
+            info: Arc::clone(&self.info),
+            statistics,
+            prefer: self.prefer,
+            expected,
+            schema: Arc::clone(&self.schema),
+        }
     }
 
     /// Schema inside the engine.

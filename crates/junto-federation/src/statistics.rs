@@ -3,6 +3,7 @@
 //! They choose between plans that are all correct. Unknown statistics give fixed, cautious guesses.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use junto_connector::expr::CompareOp;
 use junto_connector::{ColumnStatistics, Costs, Expr, Literal};
@@ -24,6 +25,54 @@ pub(crate) const UNKNOWN_ROWS: f64 = 100_000.0;
 
 /// Share of a relation's rows for which `predicate` is true, 0 to 1. `origin` says which table column each position is.
 pub(crate) fn selectivity(predicate: &Expr, origin: &[Option<Origin>]) -> f64 {
+    share(predicate, origin).part
+}
+
+/// Whether the share of rows that `predicate` keeps is a guess, in whole or in part.
+pub(crate) fn is_guess(predicate: &Expr, origin: &[Option<Origin>]) -> bool {
+    share(predicate, origin).guessed
+}
+
+/// Part of some rows.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    /// 0 to 1.
+    part: f64,
+    /// Nothing is known that it could follow from.
+    guessed: bool,
+}
+
+impl Share {
+    fn known(part: f64) -> Self {
+        Self { part, guessed: false }
+    }
+
+    fn guessed(part: f64) -> Self {
+        Self { part, guessed: true }
+    }
+
+    fn or_guess(known: Option<f64>, part: f64) -> Self {
+        known.map_or(Self::guessed(part), Self::known)
+    }
+
+    fn others(self) -> Self {
+        Self { part: 1.0 - self.part, ..self }
+    }
+
+    fn others_if(self, negated: bool) -> Self {
+        if negated { self.others() } else { self }
+    }
+
+    /// Of rows for which both hold, independently of each other.
+    fn and(self, other: Self) -> Self {
+        Self { part: self.part * other.part, guessed: self.guessed || other.guessed }
+    }
+}
+
+fn share(predicate: &Expr, origin: &[Option<Origin>]) -> Share {
+    if let Some(told) = told(predicate, origin) {
+        return Share::known(told);
+    }
     let column = |expr: &Expr| match expr {
         Expr::Column(index) => origin.get(*index).and_then(Option::as_ref),
         _ => None,
@@ -31,51 +80,77 @@ pub(crate) fn selectivity(predicate: &Expr, origin: &[Option<Origin>]) -> f64 {
     let statistics = |expr: &Expr| Some(column_statistics(column(expr)?));
     let share = match predicate {
         Expr::And(list) => conjunction(list, origin),
-        Expr::Or(list) => 1.0 - list.iter().map(|part| 1.0 - selectivity(part, origin)).product::<f64>(),
-        Expr::Not(inner) => 1.0 - selectivity(inner, origin),
+        Expr::Or(list) => {
+            list.iter().map(|part| share(part, origin).others()).fold(Share::known(1.0), Share::and).others()
+        }
+        Expr::Not(inner) => share(inner, origin).others(),
         Expr::IsNull { expr, negated } => {
-            let nulls = statistics(expr).and_then(|s| s.null_fraction).unwrap_or(EQUALITY);
-            if *negated { 1.0 - nulls } else { nulls }
+            let nulls = statistics(expr).and_then(|statistics| statistics.null_fraction);
+            Share::or_guess(nulls, EQUALITY).others_if(*negated)
         }
         Expr::InList { expr, list, negated } => {
             let of = statistics(expr).unwrap_or_default();
-            let share = list.iter().map(|value| equal(&of, value)).sum::<f64>().min(1.0);
-            if *negated { 1.0 - share } else { share }
+            let shares = list.iter().map(|value| equal(&of, value));
+            let sum = |sum: Share, next: Share| Share { part: sum.part + next.part, ..sum.and(next) };
+            let share = shares.fold(Share::known(0.0), sum);
+            Share { part: share.part.min(1.0), ..share }.others_if(*negated)
         }
-        Expr::Like { negated, .. } => {
-            if *negated {
-                1.0 - PATTERN
-            } else {
-                PATTERN
-            }
-        }
+        Expr::Like { negated, .. } => Share::guessed(PATTERN).others_if(*negated),
         Expr::Compare { op, left, right } => match (column(left), &**right, column(right), &**left) {
             (Some(of), Expr::Literal(value), _, _) => compared(*op, &column_statistics(of), value),
             (_, _, Some(of), Expr::Literal(value)) => compared(flipped(*op), &column_statistics(of), value),
-            _ if matches!(op, CompareOp::Eq | CompareOp::IsNotDistinctFrom) => EQUALITY,
-            _ => RANGE,
+            _ if matches!(op, CompareOp::Eq | CompareOp::IsNotDistinctFrom) => Share::guessed(EQUALITY),
+            _ => Share::guessed(RANGE),
         },
-        Expr::Literal(Literal::Boolean(value)) => f64::from(u8::from(*value)),
-        _ => RANGE,
+        Expr::Literal(Literal::Boolean(value)) => Share::known(f64::from(u8::from(*value))),
+        _ => Share::guessed(RANGE),
     };
-    share.clamp(0.0, 1.0)
+    Share { part: share.part.clamp(0.0, 1.0), ..share }
+}
+
+/// What the source of a condition's only table expects it to keep, where it was asked.
+fn told(predicate: &Expr, origin: &[Option<Origin>]) -> Option<f64> {
+    let of = |position: usize| origin.get(position).and_then(Option::as_ref);
+    let table = &of(any_column(predicate)?)?.table;
+    if table.expected.is_empty() {
+        return None;
+    }
+    let mut predicate = predicate.clone();
+    let mut of_one_table = true;
+    predicate.for_each_column(&mut |position| match of(*position) {
+        Some(origin) if Arc::ptr_eq(&origin.table, table) => *position = origin.column,
+        _ => of_one_table = false,
+    });
+    let expected = table.expected.iter().find(|(condition, _)| of_one_table && *condition == predicate)?;
+    Some(expected.1)
+}
+
+fn any_column(expr: &Expr) -> Option<usize> {
+    match expr {
+        Expr::Column(position) => Some(*position),
+        other => other.children().into_iter().find_map(any_column),
+    }
 }
 
 /// Conditions on different columns are taken to be independent of each other; of those on one column the strictest counts.
-fn conjunction(list: &[Expr], origin: &[Option<Origin>]) -> f64 {
-    let mut share = 1.0;
+fn conjunction(list: &[Expr], origin: &[Option<Origin>]) -> Share {
+    let mut whole = Share::known(1.0);
+    let mut guessed = false;
     let mut columns: BTreeMap<usize, Kept> = BTreeMap::new();
     for part in list {
         let stricter = |known: &mut Option<f64>, kept: f64| *known = Some(known.map_or(kept, |other| other.min(kept)));
         match (known_bound(part, origin), only_column(part)) {
             (Some((column, end, kept)), _) => stricter(&mut columns.entry(column).or_default().ends[end], kept),
             (None, Some(column)) => {
-                stricter(&mut columns.entry(column).or_default().otherwise, selectivity(part, origin));
+                let kept = share(part, origin);
+                guessed |= kept.guessed;
+                stricter(&mut columns.entry(column).or_default().otherwise, kept.part);
             }
-            (None, None) => share *= selectivity(part, origin),
+            (None, None) => whole = whole.and(share(part, origin)),
         }
     }
-    share * columns.into_values().map(Kept::share).product::<f64>()
+    let of_columns = columns.into_values().map(Kept::share).product();
+    whole.and(Share { part: of_columns, guessed })
 }
 
 /// Shares of the rows that conditions on one column keep.
@@ -133,7 +208,7 @@ pub(crate) fn indexed(terms: &[Expr], origin: &[Option<Origin>], costs: &Costs) 
     columns.dedup();
     let by_column = columns.into_iter().filter_map(|column| {
         let of_column = terms.iter().filter(|term| indexed_column(term, origin) == Some(column)).cloned();
-        let share = conjunction(&of_column.collect::<Vec<_>>(), origin);
+        let share = conjunction(&of_column.collect::<Vec<_>>(), origin).part;
         let per_row = reached_row(origin.get(column)?.as_ref()?, false, costs);
         Some(Indexed { share, per_row })
     });
@@ -157,17 +232,17 @@ pub(crate) fn indexed_column(predicate: &Expr, origin: &[Option<Origin>]) -> Opt
     }
 }
 
-fn equal(statistics: &ColumnStatistics, value: &Literal) -> f64 {
+fn equal(statistics: &ColumnStatistics, value: &Literal) -> Share {
     let common = statistics.common.iter().find(|(common, _)| same(common, value)).map(|(_, share)| *share);
-    common.unwrap_or_else(|| statistics.distinct.map_or(EQUALITY, |n| 1.0 / n.max(1) as f64))
+    Share::or_guess(common.or_else(|| statistics.distinct.map(|n| 1.0 / n.max(1) as f64)), EQUALITY)
 }
 
-fn compared(op: CompareOp, statistics: &ColumnStatistics, value: &Literal) -> f64 {
+fn compared(op: CompareOp, statistics: &ColumnStatistics, value: &Literal) -> Share {
     match op {
         CompareOp::Eq | CompareOp::IsNotDistinctFrom => equal(statistics, value),
-        CompareOp::NotEq | CompareOp::IsDistinctFrom => 1.0 - equal(statistics, value),
-        CompareOp::Lt | CompareOp::LtEq => below(statistics, value).unwrap_or(RANGE),
-        CompareOp::Gt | CompareOp::GtEq => below(statistics, value).map_or(RANGE, |share| 1.0 - share),
+        CompareOp::NotEq | CompareOp::IsDistinctFrom => equal(statistics, value).others(),
+        CompareOp::Lt | CompareOp::LtEq => Share::or_guess(below(statistics, value), RANGE),
+        CompareOp::Gt | CompareOp::GtEq => Share::or_guess(below(statistics, value).map(|share| 1.0 - share), RANGE),
     }
 }
 
@@ -270,13 +345,17 @@ mod tests {
         (left - right).abs() < 1e-9
     }
 
+    fn compared_part(op: CompareOp, statistics: &ColumnStatistics, value: &Literal) -> f64 {
+        compared(op, statistics, value).part
+    }
+
     #[test]
     fn a_range_is_interpolated_between_the_extremes() {
         let value = Literal::Int(25);
-        assert!(close(compared(CompareOp::Lt, &of(0, 100), &value), 0.25));
-        assert!(close(compared(CompareOp::GtEq, &of(0, 100), &value), 0.75));
-        assert!(close(compared(CompareOp::Lt, &of(50, 100), &value), 0.0));
-        assert!(close(compared(CompareOp::Eq, &of(0, 100), &value), 0.01));
+        assert!(close(compared_part(CompareOp::Lt, &of(0, 100), &value), 0.25));
+        assert!(close(compared_part(CompareOp::GtEq, &of(0, 100), &value), 0.75));
+        assert!(close(compared_part(CompareOp::Lt, &of(50, 100), &value), 0.0));
+        assert!(close(compared_part(CompareOp::Eq, &of(0, 100), &value), 0.01));
     }
 
     #[test]
@@ -287,6 +366,28 @@ mod tests {
         assert!(close(both(equal(0, 1), equal(1, 2)), EQUALITY * EQUALITY));
         let either = Expr::Or(vec![equal(0, 1), equal(0, 2)]);
         assert!(close(both(equal(0, 1), either), EQUALITY));
+    }
+
+    #[test]
+    fn what_statistics_do_not_say_is_a_guess() {
+        let guessed = |op, statistics: &ColumnStatistics, value| compared(op, statistics, &value).guessed;
+        let empty = ColumnStatistics::default();
+        assert!(guessed(CompareOp::Eq, &empty, Literal::Int(1)));
+        assert!(!guessed(CompareOp::NotEq, &of(0, 9), Literal::Int(1)));
+        assert!(!guessed(CompareOp::Lt, &of(0, 9), Literal::Int(1)));
+        assert!(guessed(CompareOp::Lt, &of(0, 9), Literal::Text("a".into())), "extremes of text are not compared");
+        let like = Expr::Like {
+            expr: Box::new(Expr::Column(0)),
+            pattern: "a%".into(),
+            escape: None,
+            negated: true,
+            case_insensitive: false,
+        };
+        let yes = Expr::Literal(Literal::Boolean(true));
+        assert!(is_guess(&like, &[None]) && !is_guess(&yes, &[None]));
+        assert!(is_guess(&Expr::And(vec![yes.clone(), like.clone()]), &[None]));
+        assert!(is_guess(&Expr::Or(vec![yes.clone(), like]), &[None]));
+        assert!(!is_guess(&Expr::Not(Box::new(yes)), &[None]));
     }
 
     #[test]
@@ -302,14 +403,14 @@ mod tests {
     fn a_histogram_counts_whole_buckets() {
         let bounds = [0, 10, 20, 1000].map(Literal::Int).to_vec();
         let statistics = ColumnStatistics { histogram: bounds, ..ColumnStatistics::default() };
-        assert!(close(compared(CompareOp::Lt, &statistics, &Literal::Int(15)), 0.5));
+        assert!(close(compared_part(CompareOp::Lt, &statistics, &Literal::Int(15)), 0.5));
     }
 
     #[test]
     fn a_common_value_has_its_own_share() {
         let common = vec![(Literal::Text("open".into()), 0.9)];
         let statistics = ColumnStatistics { common, distinct: Some(4), ..ColumnStatistics::default() };
-        assert!(close(compared(CompareOp::Eq, &statistics, &Literal::Text("open".into())), 0.9));
-        assert!(close(compared(CompareOp::Eq, &statistics, &Literal::Text("void".into())), 0.25));
+        assert!(close(compared_part(CompareOp::Eq, &statistics, &Literal::Text("open".into())), 0.9));
+        assert!(close(compared_part(CompareOp::Eq, &statistics, &Literal::Text("void".into())), 0.25));
     }
 }

@@ -14,6 +14,15 @@ use junto_connector::expr::{ArithmeticOp, CompareOp, Expr as RemoteExpr, Functio
 /// Why an expression stays local.
 pub(crate) type Refusal = String;
 
+/// An expression over one relation, as people would write it: columns by their names alone.
+pub(crate) fn readable(expr: &Expr) -> String {
+    let unqualified = expr.clone().transform(|expr| match expr {
+        Expr::Column(column) => Ok(Transformed::yes(Expr::Column(Column::from_name(column.name)))),
+        other => Ok(Transformed::no(other)),
+    });
+    unqualified.map_or_else(|_| expr.to_string(), |unqualified| unqualified.data.human_display().to_string())
+}
+
 /// Translates `expr` over an input whose columns are, by position, those of `schema`.
 pub(crate) fn translate(expr: &Expr, schema: &DFSchema) -> Result<RemoteExpr, Refusal> {
     match expr {

@@ -7,6 +7,7 @@ mod configuration;
 mod demo;
 mod engine;
 mod errors;
+mod estimates;
 mod faults;
 mod formats;
 mod harness;

@@ -172,6 +172,11 @@ impl Connector for DuckDbConnector {
         statistics::collect(&self.session, &info).await
     }
 
+    async fn estimate(&self, plan: Arc<RemotePlan>, _context: &StatementContext) -> Result<Option<f64>> {
+        check_plan(self, &plan)?;
+        statistics::estimate(&self.session, &plan).await
+    }
+
     fn remote_text(&self, plan: &RemotePlan, keys: Option<&[usize]>) -> Result<String> {
         check_plan(self, plan)?;
         generate(&DuckDb, plan, keys.map(|columns| KeyValues::Shape { columns }))

@@ -1,8 +1,10 @@
 //! Estimates from what DuckDB keeps per column: bounds, NULLs and a sketch of distinct values.
 
 use arrow::datatypes::{DataType, TimeUnit};
-use junto_connector::{ColumnInfo, ColumnStatistics, Literal, Result, TableInfo, TableKind, TableStatistics};
-use junto_connector_sql::{Dialect, datetime};
+use junto_connector::{
+    ColumnInfo, ColumnStatistics, Literal, Relation, RemotePlan, Result, TableInfo, TableKind, TableStatistics,
+};
+use junto_connector_sql::{Dialect, datetime, generate};
 
 use super::catalog::text_rows;
 use super::connector::Session;
@@ -22,6 +24,25 @@ pub(super) async fn collect(session: &Session, table: &TableInfo) -> Result<Tabl
     let described = table.columns.iter().zip(row).filter_map(|(column, text)| Some((column, text?)));
     statistics.columns = described.map(|(column, text)| parsed(column, &text)).collect();
     Ok(statistics)
+}
+
+/// Rows that DuckDB expects of a table or view as a whole; none for anything else: of rows that it tests it expects a fixed
+/// share, which says nothing.
+pub(super) async fn estimate(session: &Session, plan: &RemotePlan) -> Result<Option<f64>> {
+    if !matches!(plan.root, Relation::Scan { .. }) {
+        return Ok(None);
+    }
+    let sql = format!("EXPLAIN (FORMAT json) {}", generate(&DuckDb, plan, None)?);
+    let (_, batches) = session.rows(sql).await?;
+    let Some(batch) = batches.first() else { return Ok(None) };
+    let mut cells = text_rows(batch)?.into_iter().flatten().flatten();
+    Ok(cells.find_map(|cell| expected(&cell)))
+}
+
+/// The rows of the outermost operator.
+fn expected(explained: &str) -> Option<f64> {
+    let plan: serde_json::Value = serde_json::from_str(explained).ok()?;
+    plan.pointer("/0/extra_info/Estimated Cardinality")?.as_str()?.parse().ok()
 }
 
 /// Reads `[Min: 1, Max: 2][Has Null: false, Has No Null: true][Approx Unique: 2]`.

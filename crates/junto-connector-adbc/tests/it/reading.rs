@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringViewArray};
 use arrow::datatypes::{Field, Schema};
 use futures::StreamExt;
-use junto_connector::{Error, Keys, Literal, Reaper, StatementContext, TableKind};
+use junto_connector::expr::CompareOp;
+use junto_connector::{Error, Expr, Keys, Literal, Reaper, RemotePlan, StatementContext, TableKind};
 use junto_connector_adbc::DuckDbFactory;
 
-use crate::support::{Fixture, collect, connect_with, native, native_request, refused, request, scan, texts};
+use crate::support::{Fixture, collect, connect_with, filter, native, native_request, refused, request, scan, texts};
 
 /// Runs for hours when nobody stops it.
 const RUNAWAY: &str = "select count(*) from range(10000000) a, range(10000000) b where a.range + b.range = -1";
@@ -51,6 +52,25 @@ async fn the_catalog_has_keys_indexes_and_comments() {
     let id = statistics.column("id").expect("of id");
     assert_eq!((id.min.clone(), id.max.clone()), (Some(Literal::Int(0)), Some(Literal::Int(999))));
     assert!(id.distinct.is_some_and(|distinct| (800..=1200).contains(&distinct)), "{id:?}");
+}
+
+#[tokio::test]
+async fn rows_of_views_are_estimated_and_shares_of_rows_are_not() {
+    let fixture = Fixture::new(
+        "CREATE TABLE t AS SELECT range AS id, 'k' || range AS name FROM range(300000); \
+         CREATE VIEW v AS SELECT id, name FROM t; CREATE VIEW g AS SELECT id % 7 AS g, count(*) AS n FROM t GROUP BY 1",
+    );
+    let duckdb = fixture.connect().await;
+    let context = StatementContext::new(None);
+    let rows = async |root| {
+        duckdb.estimate(Arc::new(RemotePlan { root }), &context).await.expect("an estimate").map(|rows| rows as u64)
+    };
+    let view = scan(&duckdb.table(None, "v").await.expect("a view"));
+    assert_eq!(rows(view.clone()).await, Some(300_000));
+    let groups = scan(&duckdb.table(None, "g").await.expect("a view"));
+    assert!(rows(groups).await.is_some_and(|rows| rows < 300_000));
+    let few = Expr::compare(CompareOp::Eq, Expr::Column(1), Expr::Literal(Literal::Text("k5".into())));
+    assert_eq!(rows(filter(view, few)).await, None, "a fixed share");
 }
 
 #[tokio::test]

@@ -52,6 +52,24 @@ pub(super) fn looked_up(explained: &TextRows) -> Option<(u64, String)> {
     looks_up.then_some((first.rows?, first.key))
 }
 
+/// Rows of a plan's result; none when the server guesses them.
+///
+/// What it looks up in an index it has counted there. Of rows that it reads and then tests, MariaDB says "all" when it has
+/// no histogram, and MySQL a fixed share, which is no better than ours. With `all`, no condition is tested.
+pub(super) fn expected_rows(explained: &TextRows, is_mariadb: bool, all: bool) -> Option<f64> {
+    let filtered = explained.columns.iter().position(|column| column.eq_ignore_ascii_case("filtered"));
+    let lines = Lines::of(explained)?;
+    let outermost = lines.all().next()?.id;
+    let mut rows = 1.0;
+    let mut is_known = all;
+    for (line, cells) in lines.all().zip(&explained.rows).filter(|(line, _)| line.id == outermost) {
+        let share = filtered.and_then(|at| cells.get(at)?.as_ref()?.parse::<f64>().ok()).unwrap_or(100.0) / 100.0;
+        rows *= line.rows? as f64 * share;
+        is_known |= !matches!(line.access.as_str(), "ALL" | "index") || (is_mariadb && share < 1.0);
+    }
+    is_known.then_some(rows)
+}
+
 /// The server's explanation, a line for each table in the order they are read.
 struct Lines<'a> {
     rows: &'a [Vec<Option<String>>],
@@ -119,6 +137,27 @@ mod tests {
         assert_eq!(explained(["1", "t0", "range", "by_day", "90", "Using where; Using index"]), None);
         assert_eq!(explained(["1", "t0", "range", "PRIMARY", "90", "Using where"]), None);
         assert_eq!(explained(["1", "t0", "ALL", "", "90", ""]), None);
+    }
+
+    #[test]
+    fn rows_are_expected_where_the_server_has_counted_something() {
+        let expected = |lines: &[[&str; 7]], is_mariadb, all| {
+            let rows = lines.iter().map(|line| line.iter().map(|cell| Some((*cell).to_owned())).collect()).collect();
+            let columns = ["id", "table", "type", "key", "rows", "filtered", "Extra"].map(str::to_owned).into();
+            expected_rows(&TextRows { columns, rows }, is_mariadb, all)
+        };
+        let range = ["1", "t0", "range", "by_day", "30", "100.00", "Using index condition"];
+        assert_eq!(expected(&[range], true, false), Some(30.0));
+        let tested = ["1", "t0", "ALL", "", "600", "100.00", "Using where"];
+        assert_eq!(expected(&[tested], true, false), None, "no histogram");
+        assert_eq!(expected(&[tested], true, true), Some(600.0), "nothing is tested");
+        let histogram = ["1", "t0", "ALL", "", "600", "5.00", "Using where"];
+        assert_eq!(expected(&[histogram], true, false), Some(30.0));
+        assert_eq!(expected(&[histogram], false, false), None, "a fixed share");
+        let view = [["1", "o", "ALL", "", "60", "100.00", ""], ["1", "c", "eq_ref", "PRIMARY", "1", "50.00", ""]];
+        assert_eq!(expected(&view, true, true), Some(30.0));
+        let derived = [["1", "<derived2>", "ALL", "", "7", "100.00", ""], ["2", "o", "ALL", "", "60", "100.00", ""]];
+        assert_eq!(expected(&derived, true, true), Some(7.0));
     }
 
     fn by(index: &str, rows: u64, rows_of_others: u64) -> Option<(String, u64, u64)> {

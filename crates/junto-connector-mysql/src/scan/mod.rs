@@ -19,7 +19,7 @@ use futures::future::try_join_all;
 use futures::stream;
 use junto_connector::plan::{Relation, RemotePlan};
 use junto_connector::{BatchStream, Error, OpenRequest, Result, StatementContext, Workers};
-use junto_connector_sql::{KeyValues, generate};
+use junto_connector_sql::{KeyValues, generate, tagged};
 
 use crate::decode::{RowDecoder, RowFormat};
 use crate::dialect::MySqlDialect;
@@ -40,6 +40,24 @@ const FIRST_CAPACITY: usize = 64;
 /// SQL of a plan: what [`open`] sends and EXPLAIN shows.
 pub(crate) fn remote_text(plan: &RemotePlan, keys: Option<KeyValues<'_>>, zero_dates: ZeroDates) -> Result<String> {
     generate(&dialect(plan, zero_dates), plan, keys)
+}
+
+/// Rows that the server expects a plan to deliver; none when it can only guess.
+pub(crate) async fn estimate(
+    pool: &Arc<Pool>,
+    plan: &RemotePlan,
+    context: &StatementContext,
+    is_mariadb: bool,
+) -> Result<Option<f64>> {
+    // MySQL says of its own accord what MariaDB is to be asked for.
+    let verb = if is_mariadb { "EXPLAIN EXTENDED" } else { "EXPLAIN" };
+    let sql = format!("{verb} {}", remote_text(plan, None, pool.settings().types.zero_dates)?);
+    let tables = plan.root.tables().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    // It is no read of the statement, and not counted as one.
+    let context = StatementContext { metrics: Arc::default(), ..context.clone() };
+    let asked = pool.start_asking(&context, &tagged(&context.statement, &sql)).await;
+    let (_, explained) = asked.map_err(|failure| statement_error(failure, Origin::Generated { table: &tables }))?;
+    Ok(access::expected_rows(&explained, is_mariadb, matches!(plan.root, Relation::Scan { .. })))
 }
 
 fn dialect(plan: &RemotePlan, zero_dates: ZeroDates) -> MySqlDialect {

@@ -12,7 +12,7 @@ const REPEATED_SHARE: f64 = 0.1;
 
 /// How the first table is read, and what comes with it.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Explained {
+pub(crate) struct Explained {
     /// Cost of reading the first table, or partitions of it, from end to end.
     whole: f64,
     /// Rows that come out of that.
@@ -26,7 +26,7 @@ pub(super) struct Explained {
     /// Processes that read the first table, and the rows they hand over; none when only one reads.
     gathered: Option<(f64, f64)>,
     /// Rows of the result.
-    rows: f64,
+    pub(crate) rows: f64,
     /// The result is an aggregate.
     grouped: bool,
 }

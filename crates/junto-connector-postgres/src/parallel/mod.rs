@@ -13,7 +13,7 @@ pub(crate) use layout::Layouts;
 
 use std::sync::Arc;
 
-use junto_connector::{BatchStream, Keys, OpenRequest, Result, Workers};
+use junto_connector::{BatchStream, Error, Keys, OpenRequest, Result, Workers};
 use junto_connector_sql::parts::PartQueue;
 
 use crate::pool::{Lease, Pool, within};
@@ -87,9 +87,9 @@ async fn divide_pages(
     }
     let (lease, explained) = explain(pool, request).await?;
     let per_worker = match explained {
-        Some(explained) => explained.parts_per_worker(workers.most, PARTS_PER_WORKER),
+        Ok(explained) => explained.parts_per_worker(workers.most, PARTS_PER_WORKER),
         // A server that explains nothing most likely reads the whole table.
-        None => Some(PARTS_PER_WORKER),
+        Err(_) => Some(PARTS_PER_WORKER),
     };
     let Some(per_worker) = per_worker else {
         lease.give_back();
@@ -112,7 +112,7 @@ async fn divide_keys(pool: &Pool, request: &OpenRequest, keys: &Keys, most: usiz
     let size = rows.div_ceil(most * PARTS_PER_WORKER).clamp(*PART_KEYS.start(), *PART_KEYS.end());
     let first = OpenRequest { keys: keys.lists(size).next(), ..request.clone() };
     let (lease, explained) = explain(pool, &first).await?;
-    if !explained.is_some_and(|explained| explained.is_by_index()) {
+    if !explained.is_ok_and(|explained| explained.is_by_index()) {
         lease.give_back();
         return Ok(None);
     }
@@ -120,16 +120,19 @@ async fn divide_keys(pool: &Pool, request: &OpenRequest, keys: &Keys, most: usiz
     Ok(Some(Division { lease, parts, tables: Tables::of(&request.plan, None) }))
 }
 
-/// A connection, and what the server plans for the read; none when it does not say.
-async fn explain(pool: &Pool, request: &OpenRequest) -> Result<(Lease, Option<Explained>)> {
+/// A connection, and what the server plans for the read, or why it does not say.
+pub(crate) async fn explain(pool: &Pool, request: &OpenRequest) -> Result<(Lease, Result<Explained>)> {
     let deadline = request.context.deadline;
     let query = Query::new(request, None)?;
     loop {
         let mut lease = pool.get(deadline).await?;
         match within(deadline, query.explain(lease.session())).await? {
-            Ok(json) => return Ok((lease, Explained::parse(&json))),
+            Ok(json) => {
+                let explained = Explained::parse(&json);
+                return Ok((lease, explained.ok_or_else(|| Error::internal("the server explains in another form"))));
+            }
             Err(error) if lease.reused && error.is_farewell() => {}
-            Err(error) if error.is_refusal() => return Ok((lease, None)),
+            Err(error) if error.is_refusal() => return Ok((lease, Err(error.of(statement(request).origin())))),
             Err(error) => return Err(error.of(statement(request).origin())),
         }
     }

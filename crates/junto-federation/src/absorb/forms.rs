@@ -17,10 +17,10 @@ use crate::cost::{self, Work};
 use crate::node::{Origin, RemoteNode};
 use crate::source::RemoteTableSource;
 use crate::statistics::{self, UNKNOWN_ROWS};
-use crate::translate::{Refusal, translate, with_placeholders};
+use crate::translate::{Refusal, readable, translate, with_placeholders};
 
 /// A scan of a table, with its limit where the source has one.
-pub(super) fn scan(scan: &TableScan, takes_values: bool) -> Option<RemoteNode> {
+pub(crate) fn scan(scan: &TableScan, takes_values: bool) -> Option<RemoteNode> {
     let table = Arc::clone(&scan.source.downcast_ref::<RemoteTableSource>()?.table);
     let columns: Vec<usize> = match &scan.projection {
         Some(projection) => projection.clone(),
@@ -51,15 +51,15 @@ pub(super) fn scan(scan: &TableScan, takes_values: bool) -> Option<RemoteNode> {
 }
 
 /// A condition of a filter, in the source's form.
-pub(super) struct Term {
-    pub(super) expr: RemoteExpr,
-    pub(super) support: Support,
+pub(crate) struct Term {
+    pub(crate) expr: RemoteExpr,
+    pub(crate) support: Support,
     /// Those of the node, and what this condition adds to them.
-    pub(super) parameters: Vec<Expr>,
+    pub(crate) parameters: Vec<Expr>,
 }
 
 /// One condition over a node.
-pub(super) fn term(node: &RemoteNode, predicate: &Expr) -> Result<Term, Refusal> {
+pub(crate) fn term(node: &RemoteNode, predicate: &Expr) -> Result<Term, Refusal> {
     if !node.connector.capabilities().filter {
         return Err("the source filters nothing".into());
     }
@@ -76,7 +76,7 @@ pub(super) fn term(node: &RemoteNode, predicate: &Expr) -> Result<Term, Refusal>
 }
 
 /// The node with conditions that the source computes.
-pub(super) fn filtered(node: &RemoteNode, terms: Vec<RemoteExpr>) -> RemoteNode {
+pub(crate) fn filtered(node: &RemoteNode, terms: Vec<RemoteExpr>) -> RemoteNode {
     let mut node = node.clone();
     if terms.is_empty() {
         return node;
@@ -104,7 +104,7 @@ pub(super) fn filter(node: &RemoteNode, predicate: &Expr) -> Result<RemoteNode, 
                 terms.push(expr);
                 node.parameters = parameters;
             }
-            _ => return Err(format!("{predicate}: the source compares more loosely")),
+            _ => return Err(format!("{}: the source compares more loosely", readable(predicate))),
         }
     }
     Ok(filtered(&node, terms))
@@ -147,7 +147,7 @@ pub(super) fn project(node: &RemoteNode, exprs: &[Expr], schema: DFSchemaRef) ->
         if matches!(field.data_type(), DataType::Utf8 | DataType::LargeUtf8)
             && plain_column(expr, &node.schema).is_none()
         {
-            return Err(format!("{expr}: sources deliver text in another type"));
+            return Err(format!("{}: sources deliver text in another type", readable(expr)));
         }
         let translated = translate(expr, &node.schema)?;
         per_row += cost::condition(&translated, &types, &costs).0;

@@ -27,7 +27,7 @@ use junto_connector::{Expr as RemoteExpr, Literal, Relation, RemotePlan, TypeCla
 use super::forms::{checked, plain_column};
 use crate::cost;
 use crate::node::RemoteNode;
-use crate::translate::{Refusal, translate};
+use crate::translate::{Refusal, readable, translate};
 
 /// A final aggregation over the states that a source computed.
 #[derive(Debug, Clone)]
@@ -140,7 +140,7 @@ fn states_of(expr: &Expr, input: &RemoteNode) -> Result<Vec<(FieldRef, RemoteAgg
     };
     let name = call.func.name();
     if call.params.distinct || !call.params.order_by.is_empty() || call.params.null_treatment.is_some() {
-        return Err(format!("{expr}: DISTINCT and ORDER BY in an aggregate run locally"));
+        return Err(format!("{}: DISTINCT and ORDER BY in an aggregate run locally", readable(expr)));
     }
     let fields = state_fields(expr, call, input).map_err(|cause| cause.to_string())?;
     let filter = call.params.filter.as_ref().map(|filter| translate(filter, &input.schema)).transpose()?;

@@ -23,8 +23,8 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
     Aggregate, Expr, Filter, Join, JoinType, Limit, LogicalPlan, Projection, Sort, SubqueryAlias, Union,
 };
-pub(crate) use forms::join as remote_join;
-use forms::{Term, plain_column};
+use forms::plain_column;
+pub(crate) use forms::{Term, filtered, join as remote_join, scan, term};
 pub(crate) use groups::MergeNode;
 use junto_connector::{Prefer, Support};
 
@@ -33,6 +33,7 @@ use crate::cost::{self, Cost};
 use crate::join_order;
 use crate::node::RemoteNode;
 use crate::statistics;
+use crate::translate::readable;
 
 /// What the planner may do, and for which machine.
 #[derive(Debug, Clone, Copy)]
@@ -100,23 +101,24 @@ impl Absorber {
         let mut node = node.clone();
         let (mut pushed, mut kept) = (Vec::new(), Vec::new());
         for predicate in split_conjunction(&filter.predicate) {
-            let about = format!("{predicate}: ");
+            let condition = readable(predicate);
+            let about = format!("{condition}: ");
             node.kept_local.retain(|reason| !reason.starts_with(&about));
             match forms::term(&node, predicate) {
                 Ok(term) if !self.pays(&node, &term, predicate, needed) => {
-                    node.kept_local.push(format!("{predicate}: testing it there costs more than bringing the rows"));
+                    node.kept_local.push(format!("{condition}: testing it there costs more than bringing the rows"));
                     kept.push(predicate.clone());
                 }
                 Ok(Term { expr, support, parameters }) => {
                     pushed.push(expr);
                     node.parameters = parameters;
                     if support != Support::Exact {
-                        node.kept_local.push(format!("{predicate}: checked again, the source compares more loosely"));
+                        node.kept_local.push(format!("{condition}: checked again, the source compares more loosely"));
                         kept.push(predicate.clone());
                     }
                 }
                 Err(reason) => {
-                    node.kept_local.push(format!("{predicate}: {reason}"));
+                    node.kept_local.push(format!("{condition}: {reason}"));
                     kept.push(predicate.clone());
                 }
             }

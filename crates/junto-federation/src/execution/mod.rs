@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
+use datafusion::prelude::SessionConfig;
 use junto_connector::{Connector, SourceMetrics, StatementContext};
 use junto_types::Alias;
 pub use materialize::MaterializeExec;
@@ -58,15 +59,18 @@ impl StatementSources {
         self.sources.iter().map(|(alias, source)| (alias, &source.metrics))
     }
 
-    fn context(&self, alias: &Alias) -> Option<StatementContext> {
+    /// What a statement asks a source with.
+    pub(crate) fn context(&self, alias: &Alias) -> Option<StatementContext> {
         let metrics = Arc::clone(&self.sources.get(alias)?.metrics);
         Some(StatementContext { statement: self.statement, deadline: self.deadline, metrics })
     }
 
     pub(crate) fn of(task: &TaskContext) -> datafusion::error::Result<Arc<Self>> {
-        task.session_config()
-            .get_extension::<Self>()
-            .ok_or_else(|| DataFusionError::Internal("the statement has no sources".into()))
+        Self::of_session(task.session_config())
+    }
+
+    pub(crate) fn of_session(config: &SessionConfig) -> datafusion::error::Result<Arc<Self>> {
+        config.get_extension::<Self>().ok_or_else(|| DataFusionError::Internal("the statement has no sources".into()))
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Alternative {
 pub(crate) struct Chosen {
     pub(crate) plan: LogicalPlan,
     pub(crate) strategy: Strategy,
+    /// Estimated elapsed time in microseconds.
+    pub(crate) time: f64,
     pub(crate) alternatives: Vec<Alternative>,
 }
 
@@ -99,7 +101,7 @@ pub(crate) fn choose(plan: &LogicalPlan, asked: Strategy, absorber: Absorber) ->
     // The first wins a tie.
     let cheapest = possible.into_iter().reduce(|best, next| if next.time < best.time { next } else { best });
     Ok(match cheapest {
-        Some(Possible { strategy, plan, .. }) => Ok(Chosen { plan, strategy, alternatives }),
+        Some(Possible { strategy, plan, time }) => Ok(Chosen { plan, strategy, time, alternatives }),
         None => {
             let reason = alternatives.pop().and_then(|alternative| alternative.refused);
             Err(Refused { strategy: asked, reason: reason.unwrap_or_else(|| "nothing else was considered".into()) })
