@@ -6,7 +6,7 @@
 use arrow_schema::DataType;
 use junto_connector::expr::{AggregateFunction, ArithmeticOp, CompareOp};
 use junto_connector::plan::{Relation, RemotePlan};
-use junto_connector::{Function, Literal, Result, ScanColumn, TextSemantics};
+use junto_connector::{Expr, Function, Literal, Result, ScanColumn, TextSemantics};
 use junto_connector_sql::{
     AggregateCall, Dialect, GroupKey, KeyValues, LikePattern, Operand, datetime, literal_at, standard,
 };
@@ -92,7 +92,7 @@ fn without_zero_dates(column: &ScanColumn, qualified: &str) -> String {
     }
 }
 
-fn is_temporal(data_type: &DataType) -> bool {
+pub(crate) fn is_temporal(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Date32 | DataType::Timestamp(..))
 }
 
@@ -208,6 +208,19 @@ impl Dialect for MySqlDialect {
 
     fn first_table_hint(&self) -> &'static str {
         if self.stored_order { " USE INDEX (PRIMARY)" } else { "" }
+    }
+
+    /// A text has no characters exactly when it has no bytes, which need no counting.
+    fn faster(&self, expr: &Expr) -> Option<Expr> {
+        let Expr::Compare { op, left, right } = expr else { return None };
+        match (&**left, &**right) {
+            (Expr::Function { function: Function::CharLength, args, data_type }, Expr::Literal(Literal::Int(0))) => {
+                let function = Function::OctetLength;
+                let bytes = Expr::Function { function, args: args.clone(), data_type: data_type.clone() };
+                Some(Expr::compare(*op, bytes, (**right).clone()))
+            }
+            _ => None,
+        }
     }
 
     /// Backslashes are plain characters in a pinned session. Text with control characters goes as hexadecimal.
@@ -465,7 +478,6 @@ fn has_four_digit_year(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use junto_connector::Expr;
     use junto_connector_sql::generate;
     use junto_types::TableName;
 
@@ -486,9 +498,13 @@ mod tests {
         }
     }
 
-    fn condition(predicate: Expr) -> String {
+    fn selected(predicate: Expr) -> String {
         let plan = RemotePlan { root: Relation::Filter { input: Box::new(scan()), predicate } };
-        let sql = generate(&MySqlDialect::for_plan(&plan, true), &plan, None).expect("can be spelled");
+        generate(&MySqlDialect::for_plan(&plan, true), &plan, None).expect("can be spelled")
+    }
+
+    fn condition(predicate: Expr) -> String {
+        let sql = selected(predicate);
         sql.split_once(" WHERE ").map(|(_, condition)| condition.to_owned()).expect("a condition")
     }
 
@@ -532,13 +548,14 @@ mod tests {
         assert!(begins.starts_with("(t0.\"a\" LIKE 'spe%'"), "an index serves it: {begins}");
         assert!(begins.contains(" AND t0.\"a\" COLLATE utf8mb4_bin LIKE 'spe%'"), "{begins}");
         assert!(like(1, "%special%").starts_with("CONVERT(t0.\"l\" USING utf8mb4) COLLATE utf8mb4_bin NOT LIKE"));
-        let length = |column| {
+        let longer = |column, than| {
             let (function, args) = (Function::CharLength, vec![Expr::Column(column)]);
             let length = Expr::Function { function, args, data_type: DataType::Int64 };
-            condition(Expr::compare(CompareOp::Gt, length, Expr::Literal(Literal::Int(0))))
+            condition(Expr::compare(CompareOp::Gt, length, Expr::Literal(Literal::Int(than))))
         };
-        assert_eq!(length(0), "CHAR_LENGTH(t0.\"a\") > 0");
-        assert_eq!(length(1), "CHAR_LENGTH(CONVERT(t0.\"l\" USING utf8mb4)) > 0");
+        assert_eq!(longer(0, 2), "CHAR_LENGTH(t0.\"a\") > 2");
+        assert_eq!(longer(1, 2), "CHAR_LENGTH(CONVERT(t0.\"l\" USING utf8mb4)) > 2");
+        assert_eq!(longer(0, 0), "OCTET_LENGTH(t0.\"a\") > 0", "whether there are any is not counted");
     }
 
     #[test]
@@ -548,6 +565,10 @@ mod tests {
         let less = "t0.\"d\" < DATE '1970-01-01' AND TO_DAYS(t0.\"d\") IS NOT NULL";
         assert_eq!(compared(CompareOp::Lt, 2, day.clone()), less);
         let not = Expr::Not(Box::new(Expr::compare(CompareOp::Lt, Expr::Column(2), Expr::Literal(day))));
+        let lower =
+            Expr::Function { function: Function::Lower, args: vec![Expr::Column(0)], data_type: DataType::Utf8View };
+        let of_text = Expr::compare(CompareOp::Eq, lower, Expr::Literal(Literal::Text("a".into())));
+        assert!(!selected(of_text).contains("TO_DAYS"), "dates are only delivered");
         assert_eq!(condition(not), "NOT (IF(TO_DAYS(t0.\"d\") IS NULL, NULL, t0.\"d\") < DATE '1970-01-01')");
     }
 

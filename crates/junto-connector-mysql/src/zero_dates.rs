@@ -3,16 +3,19 @@
 //! In a WHERE clause it does not matter whether a comparison with such a date is false or unknown, so the raw column can
 //! be compared (and its index used) with a test beside it. Under NOT, in CASE and in a computed column it does matter.
 
+use arrow_schema::DataType;
 use junto_connector::Expr;
 use junto_connector::expr::CompareOp;
 use junto_connector::plan::{JoinKind, Relation};
+
+use crate::dialect::is_temporal;
 
 /// Whether the plan only chooses rows and columns of a table: no value but the delivered ones leaves the server.
 pub(crate) fn only_filters_and_chooses(relation: &Relation) -> bool {
     match relation {
         Relation::Scan { .. } => true,
         Relation::Filter { input, predicate } => {
-            only_filters_and_chooses(input) && compares_plain_operands_only(predicate)
+            only_filters_and_chooses(input) && computes_with_no_date(predicate, &input.types())
         }
         Relation::Project { input, outputs } => {
             only_filters_and_chooses(input) && outputs.iter().all(|output| matches!(output.expr, Expr::Column(_)))
@@ -63,9 +66,18 @@ fn compares(expr: &Expr) -> bool {
         || expr.children().into_iter().any(compares)
 }
 
-fn compares_plain_operands_only(predicate: &Expr) -> bool {
+/// Whether conditions compare dates as they are, and compute with other columns only.
+fn computes_with_no_date(predicate: &Expr, types: &[DataType]) -> bool {
+    let is_plain = |operand: &Expr| matches!(operand, Expr::Column(_) | Expr::Literal(_)) || !has_date(operand, types);
     match predicate {
-        Expr::And(terms) | Expr::Or(terms) => terms.iter().all(compares_plain_operands_only),
-        other => other.children().iter().all(|operand| matches!(operand, Expr::Column(_) | Expr::Literal(_))),
+        Expr::And(terms) | Expr::Or(terms) => terms.iter().all(|term| computes_with_no_date(term, types)),
+        other => other.children().into_iter().all(is_plain),
+    }
+}
+
+fn has_date(expr: &Expr, types: &[DataType]) -> bool {
+    match expr {
+        Expr::Column(position) => types.get(*position).is_none_or(is_temporal),
+        other => other.children().into_iter().any(|child| has_date(child, types)),
     }
 }

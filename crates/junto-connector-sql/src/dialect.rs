@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use arrow::datatypes::DataType;
 use junto_connector::expr::{AggregateFunction, ArithmeticOp, CompareOp};
-use junto_connector::{Error, Function, Literal, Result, ScanColumn, TextSemantics};
+use junto_connector::{Error, Expr, Function, Literal, Result, ScanColumn, TextSemantics};
 use junto_types::TableName;
 
 use crate::keys::KeyValues;
@@ -82,6 +82,11 @@ pub trait Dialect: Debug + Send + Sync {
     /// What follows the first table of a plan and its alias, such as the index to read it by.
     fn first_table_hint(&self) -> &'static str {
         ""
+    }
+
+    /// A comparison that holds for the same values as `expr` and that the source tests faster.
+    fn faster(&self, _expr: &Expr) -> Option<Expr> {
+        None
     }
 
     /// A literal of exactly this value. Must hold against hostile text: nothing of it may end the literal.

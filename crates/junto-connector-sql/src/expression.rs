@@ -115,6 +115,9 @@ impl Printer<'_> {
             // Only EXPLAIN prints it.
             Expr::Parameter { .. } => atom("(\u{2026}value)".into()),
             Expr::Compare { op, left, right } => {
+                if let Some(faster) = dialect.faster(expr) {
+                    return self.print(&faster);
+                }
                 operator(dialect.compare(*op, &self.compared(left)?, &self.compared(right)?)?)
             }
             Expr::Arithmetic { op, left, right, data_type } => {
