@@ -23,6 +23,18 @@ pub(crate) fn readable(expr: &Expr) -> String {
     unqualified.map_or_else(|_| expr.to_string(), |unqualified| unqualified.data.human_display().to_string())
 }
 
+/// The expression below aliases and casts that keep every value, and so their order.
+pub(crate) fn uncast<'a>(expr: &'a Expr, schema: &DFSchema) -> &'a Expr {
+    match expr {
+        Expr::Alias(alias) => uncast(&alias.expr, schema),
+        Expr::Cast(cast) => match type_of(&cast.expr, schema) {
+            Ok(from) if keeps_value(&from, cast.field.data_type()) => uncast(&cast.expr, schema),
+            _ => expr,
+        },
+        _ => expr,
+    }
+}
+
 /// Translates `expr` over an input whose columns are, by position, those of `schema`.
 pub(crate) fn translate(expr: &Expr, schema: &DFSchema) -> Result<RemoteExpr, Refusal> {
     match expr {

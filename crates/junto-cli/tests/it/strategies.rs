@@ -27,6 +27,18 @@ fn a_whole_statement_runs_on_one_database_when_asked() {
 }
 
 #[test]
+fn each_part_of_a_union_brings_its_first_rows_only() {
+    let place = Place::with(ORDERS);
+    let sql = "SELECT kind, id FROM (SELECT 'order' AS kind, id FROM @shop.orders \
+               UNION ALL SELECT 'return', order_id FROM @shop.returns WHERE reason <> 'broken') AS everything \
+               ORDER BY id DESC, kind LIMIT 2 OFFSET 1";
+    assert_eq!(place.query(&[], sql).rows(), "kind,id\norder,3\nreturn,3\n");
+    let explained = place.junto(&["explain", "-c", "shop=sqlite:shop.db", sql]).stdout;
+    let limited = explained.lines().filter(|line| line.contains("sql:") && line.contains("LIMIT 3")).count();
+    assert_eq!(limited, 2, "{explained}");
+}
+
+#[test]
 fn what_one_database_cannot_run_is_refused_with_the_reason() {
     let place = Place::with(ORDERS);
     let window = "SELECT id, row_number() OVER (ORDER BY total) FROM @shop.orders";

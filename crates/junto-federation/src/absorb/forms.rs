@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema, DFSchemaRef, NullEquality};
 use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{Expr, FetchType, Join, JoinType, Limit, LogicalPlan, SkipType, Sort, TableScan};
+use datafusion::logical_expr::{Expr, FetchType, Join, JoinType, Limit, LogicalPlan, SkipType, SortExpr, TableScan};
 use junto_connector::plan::{JoinKind, Output, SortKey};
 use junto_connector::{Expr as RemoteExpr, Relation, RemotePlan, Support, check_plan};
 
@@ -290,12 +290,12 @@ pub(super) fn limit(node: &RemoteNode, limit: &Limit) -> Result<RemoteNode, Refu
 }
 
 /// The first rows by an order of columns, or all rows in that order.
-pub(super) fn sort(node: &RemoteNode, sort: &Sort) -> Result<RemoteNode, Refusal> {
+pub(super) fn sort(node: &RemoteNode, order: &[SortExpr], fetch: Option<usize>) -> Result<RemoteNode, Refusal> {
     if matches!(node.plan.root, Relation::Sort { .. } | Relation::Limit { .. }) {
         return Err("the source has an order or a limit already".into());
     }
-    let mut keys = Vec::with_capacity(sort.expr.len());
-    for key in &sort.expr {
+    let mut keys = Vec::with_capacity(order.len());
+    for key in order {
         let Expr::Column(Column { .. }) = &key.expr else {
             return Err(format!("{}: an order by an expression runs locally", key.expr));
         };
@@ -303,10 +303,10 @@ pub(super) fn sort(node: &RemoteNode, sort: &Sort) -> Result<RemoteNode, Refusal
         keys.push(SortKey { expr, descending: !key.asc, nulls_first: key.nulls_first });
     }
     let mut node = node.clone();
-    if let Some(fetch) = sort.fetch {
+    if let Some(fetch) = fetch {
         node.work.rows = node.work.rows.min(fetch as f64);
     }
-    let fetch = sort.fetch.map(|fetch| fetch as u64);
+    let fetch = fetch.map(|fetch| fetch as u64);
     node.plan.root = Relation::Sort { input: Box::new(node.plan.root), keys, fetch };
     checked(node)
 }

@@ -16,12 +16,12 @@ mod groups;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchema};
 use datafusion::error::Result;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
-    Aggregate, Expr, Filter, Join, JoinType, Limit, LogicalPlan, Projection, Sort, SubqueryAlias, Union,
+    Aggregate, Expr, Filter, Join, JoinType, Limit, LogicalPlan, Projection, Sort, SortExpr, SubqueryAlias, Union,
 };
 use forms::plain_column;
 pub(crate) use forms::{Term, filtered, join as remote_join, scan, term};
@@ -33,7 +33,7 @@ use crate::cost::{self, Cost};
 use crate::join_order;
 use crate::node::RemoteNode;
 use crate::statistics;
-use crate::translate::readable;
+use crate::translate::{readable, uncast};
 
 /// What the planner may do, and for which machine.
 #[derive(Debug, Clone, Copy)]
@@ -407,12 +407,72 @@ fn limited(limit: Limit) -> Result<LogicalPlan> {
 
 /// The first rows by an order the source has exactly; the local sort stays and orders few rows.
 fn topped(sort: Sort) -> Result<LogicalPlan> {
-    let node =
-        RemoteNode::of(&sort.input).filter(|_| sort.fetch.is_some()).and_then(|node| forms::sort(node, &sort).ok());
-    Ok(LogicalPlan::Sort(match node {
-        Some(node) => Sort { input: Arc::new(node.into_plan()), ..sort },
-        None => sort,
-    }))
+    if sort.fetch.is_none() {
+        return Ok(LogicalPlan::Sort(sort));
+    }
+    let input = Arc::new(first_rows(Arc::unwrap_or_clone(sort.input), &sort.expr, sort.fetch)?);
+    Ok(LogicalPlan::Sort(Sort { input, ..sort }))
+}
+
+/// A plan that delivers at least the first rows by an order: each read below, also of the parts of a union, delivers its
+/// own first rows where its source can order them.
+///
+/// ```text
+/// Sort: a, fetch=3            Sort: a, fetch=3
+///   Union                       Union
+///     Remote: x           =>      Remote: Sort a, fetch=3 (x)
+///     Remote: y                   Remote: Sort a, fetch=3 (y)
+/// ```
+fn first_rows(plan: LogicalPlan, order: &[SortExpr], fetch: Option<usize>) -> Result<LogicalPlan> {
+    if let Some(node) = RemoteNode::of(&plan) {
+        let node = forms::sort(node, order, fetch);
+        return Ok(node.map_or(plan, RemoteNode::into_plan));
+    }
+    let below = |input: Arc<LogicalPlan>, order: Option<Vec<SortExpr>>| match order {
+        Some(order) => first_rows(Arc::unwrap_or_clone(input), &order, fetch).map(Arc::new),
+        None => Ok(input),
+    };
+    Ok(match plan {
+        LogicalPlan::Union(union) => {
+            let part = |input: Arc<LogicalPlan>| {
+                let order = below_order(order, &union.schema, |position| Some(column_at(&input, position)));
+                below(input, order)
+            };
+            let inputs = union.inputs.iter().cloned().map(part).collect::<Result<Vec<_>>>()?;
+            LogicalPlan::Union(Union { inputs, ..union })
+        }
+        LogicalPlan::SubqueryAlias(mut alias) => {
+            let order = below_order(order, &alias.schema, |position| Some(column_at(&alias.input, position)));
+            alias.input = below(alias.input, order)?;
+            LogicalPlan::SubqueryAlias(alias)
+        }
+        LogicalPlan::Projection(mut projection) => {
+            let of =
+                |position| projection.expr.get(position).map(|expr| uncast(expr, projection.input.schema()).clone());
+            let order = below_order(order, &projection.schema, of);
+            projection.input = below(projection.input, order)?;
+            LogicalPlan::Projection(projection)
+        }
+        other => other,
+    })
+}
+
+fn column_at(plan: &LogicalPlan, position: usize) -> Expr {
+    Expr::Column(Column::from(plan.schema().qualified_field(position)))
+}
+
+/// An order of an operator's rows as an order of its input's; `of` gives what the column at a position is there. A constant
+/// orders nothing. None when an operator computes what is ordered by, or no order is left.
+fn below_order(order: &[SortExpr], schema: &DFSchema, of: impl Fn(usize) -> Option<Expr>) -> Option<Vec<SortExpr>> {
+    let mut below = Vec::with_capacity(order.len());
+    for key in order {
+        match of(plain_column(&key.expr, schema)?)? {
+            Expr::Literal(..) => {}
+            expr @ Expr::Column(_) => below.push(SortExpr { expr, ..key.clone() }),
+            _ => return None,
+        }
+    }
+    (!below.is_empty()).then_some(below)
 }
 
 /// A semi-join with its smaller side first, so that the keys of `k IN (SELECT few)` reach the table that is filtered.
