@@ -2,7 +2,7 @@
 //!
 //! Left out: integer arithmetic, which wraps around here and is checked in the engine; order of floats, because the
 //! bounds in Parquet files say nothing of NaN, and pruning by them loses it; joins, which the engine orders better when
-//! it sees them.
+//! it sees them, and unions, whose first rows in several partitions the engine corrects.
 
 use arrow::datatypes::DataType;
 use junto_connector::capabilities::{KeySupport, Operation};
@@ -26,7 +26,7 @@ pub(crate) fn capabilities() -> Capabilities {
         limit: true,
         sort: true,
         distinct: true,
-        union_all: true,
+        union_all: false,
         aggregates: vec![
             AggregateFunction::CountRows,
             AggregateFunction::Count,

@@ -9,7 +9,9 @@ use datafusion::common::{Column, JoinType, ScalarValue};
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::error::DataFusionError;
 use datafusion::functions_aggregate::expr_fn as aggregates;
-use datafusion::logical_expr::{self as df, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, SortExpr, cast, lit};
+use datafusion::logical_expr::{
+    self as df, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, Sort, SortExpr, cast, lit,
+};
 use junto_connector::expr::{Aggregate, AggregateFunction};
 use junto_connector::plan::{AggregateOutput, Output, SortKey};
 use junto_connector::{Error, Keys, Relation, RemotePlan, Result, ScanColumn};
@@ -57,7 +59,10 @@ fn relation(relation: &Relation, tables: &Tables) -> Result<LogicalPlanBuilder> 
         Relation::Sort { input: from, keys, fetch } => {
             let types = from.types();
             let keys = keys.iter().map(|key| sort_key(key, &types)).collect::<Result<Vec<_>>>()?;
-            input(from)?.sort_with_limit(keys, fetch.map(as_usize)).map_err(internal)
+            // Not by the builder's own method, which takes a key for what the projection below calls by that name.
+            let input = Arc::new(input(from)?.build().map_err(internal)?);
+            let sort = Sort { expr: keys, input, fetch: fetch.map(as_usize) };
+            Ok(LogicalPlanBuilder::new(LogicalPlan::Sort(sort)))
         }
         Relation::Limit { input: from, skip, fetch } => {
             input(from)?.limit(as_usize(*skip), fetch.map(as_usize)).map_err(internal)

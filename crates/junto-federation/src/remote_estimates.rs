@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::error::Result;
@@ -88,24 +88,40 @@ struct Answers<'a> {
     notes: Vec<String>,
 }
 
-/// One question after the other: they are short, and connections are few.
+/// One question after the other: they are short, and connections are few. A question that takes too long is left to end by
+/// itself, so that its connection stays; then none of the answers counts, or plans would depend on the network.
 async fn ask_source<'a>(alias: &Alias, questions: &'a [Question], sources: &StatementSources) -> Answers<'a> {
-    let mut answers = Answers { rows: Vec::new(), notes: Vec::new() };
-    let Some(context) = sources.context(alias) else { return answers };
-    let asking = async {
-        for question in questions.iter().take(MOST_QUESTIONS) {
-            match question.table.connector.estimate(Arc::clone(&question.plan), &context).await {
-                Ok(Some(rows)) => {
-                    answers.notes.push(format!("{question}: {rows:.0} rows expected by the source"));
-                    answers.rows.push((question, rows.max(1.0)));
-                }
-                Ok(None) => {}
-                Err(error) => answers.notes.push(format!("{question}: guessed, the source does not say ({error})")),
+    let Some(context) = sources.context(alias) else { return Answers { rows: Vec::new(), notes: Vec::new() } };
+    let questions = &questions[..questions.len().min(MOST_QUESTIONS)];
+    let asked: Vec<_> = questions.iter().map(|of| (Arc::clone(&of.table.connector), Arc::clone(&of.plan))).collect();
+    let asking = tokio::spawn(async move {
+        let started = Instant::now();
+        let mut answers = Vec::with_capacity(asked.len());
+        for (connector, plan) in asked {
+            if started.elapsed() > PATIENCE {
+                break;
             }
+            answers.push(connector.estimate(plan, &context).await);
+        }
+        answers
+    });
+    let answered = match tokio::time::timeout(PATIENCE, asking).await {
+        Ok(Ok(answered)) if answered.len() == questions.len() => answered,
+        _ => {
+            let note = format!("@{alias}: guessed, its estimates take longer than {} ms", PATIENCE.as_millis());
+            return Answers { rows: Vec::new(), notes: vec![note] };
         }
     };
-    if tokio::time::timeout(PATIENCE, asking).await.is_err() {
-        answers.notes.push(format!("@{alias}: guessed, its estimates take too long"));
+    let mut answers = Answers { rows: Vec::new(), notes: Vec::new() };
+    for (question, answer) in questions.iter().zip(answered) {
+        match answer {
+            Ok(Some(rows)) => {
+                answers.notes.push(format!("{question}: {rows:.0} rows expected by the source"));
+                answers.rows.push((question, rows.max(1.0)));
+            }
+            Ok(None) => {}
+            Err(error) => answers.notes.push(format!("{question}: guessed, the source does not say ({error})")),
+        }
     }
     answers
 }

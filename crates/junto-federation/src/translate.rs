@@ -14,13 +14,13 @@ use junto_connector::expr::{ArithmeticOp, CompareOp, Expr as RemoteExpr, Functio
 /// Why an expression stays local.
 pub(crate) type Refusal = String;
 
-/// An expression over one relation, as people would write it: columns by their names alone.
+/// An expression over one relation, with columns by their names alone.
 pub(crate) fn readable(expr: &Expr) -> String {
     let unqualified = expr.clone().transform(|expr| match expr {
         Expr::Column(column) => Ok(Transformed::yes(Expr::Column(Column::from_name(column.name)))),
         other => Ok(Transformed::no(other)),
     });
-    unqualified.map_or_else(|_| expr.to_string(), |unqualified| unqualified.data.human_display().to_string())
+    unqualified.map_or_else(|_| expr.to_string(), |unqualified| unqualified.data.to_string())
 }
 
 /// The expression below aliases and casts that keep every value, and so their order.

@@ -126,6 +126,18 @@ async fn every_character_set_gives_the_same_answers() {
     }
 }
 
+/// A view of texts under several collations shows `_bin` for them, and compares with nothing that names no collation.
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_mixed_collations_are_searched() {
+    let server = require!(mariadb::shared());
+    let sql = "create table parts (id int primary key, x varchar(9) collate utf8mb4_general_ci,
+                   y varchar(9) collate utf8mb4_unicode_ci);
+               insert into parts values (1, 'ab', 'cd'), (2, 'AB', 'cd');
+               create view t as select id, concat(x, y) c from parts";
+    let connector = connect(server, "mixed_collations", sql, "").await;
+    assert_eq!(ids(connector.as_ref(), "t", like(1, "ab%d", false)).await, ["1"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn characters_are_counted_above_groups_and_unions() {
     let server = require!(mariadb::shared());

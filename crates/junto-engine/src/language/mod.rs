@@ -18,6 +18,7 @@ mod patterns;
 mod session;
 mod sums;
 mod types;
+mod whole_orders;
 
 pub(crate) use context::StatementContextProvider;
 pub(crate) use session::{base_session, statement_session};

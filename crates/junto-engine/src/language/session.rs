@@ -24,6 +24,7 @@ use super::named::Unnamed;
 use super::not_in::NotIn;
 use super::outer_joins::NoFalseConstants;
 use super::patterns::Patterns;
+use super::whole_orders::WholeOrders;
 use super::{averages, checked, date_trunc, distinct, named, now, numbers, sums};
 use crate::settings::Settings;
 use crate::spill::SpillFolder;
@@ -113,7 +114,8 @@ fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let kept = rules.into_iter().filter(|rule| !rule.name().starts_with("FilterPushdown"));
     let kept = kept.map(|rule| if rule.name() == projections.name() { Arc::clone(&projections) } else { rule });
     let first: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(NoFalseConstants);
-    std::iter::once(first).chain(kept).collect()
+    let last: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(WholeOrders);
+    std::iter::once(first).chain(kept).chain([last]).collect()
 }
 
 /// A session for one statement.

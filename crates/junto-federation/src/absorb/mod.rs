@@ -334,6 +334,8 @@ impl Absorber {
 /// Storing a row in a temporary table, and making the table.
 const STORED_ROW: f64 = 3.0;
 const NEW_TABLE: f64 = 5_000.0;
+/// So many first rows are worth an order in the source, whatever the estimates; more only when they are less than half.
+const FEW_FIRST: usize = 10_000;
 /// Filtering or computing a row here.
 const LOCAL_ROW: f64 = 0.01;
 
@@ -425,8 +427,9 @@ fn topped(sort: Sort) -> Result<LogicalPlan> {
 /// ```
 fn first_rows(plan: LogicalPlan, order: &[SortExpr], fetch: Option<usize>) -> Result<LogicalPlan> {
     if let Some(node) = RemoteNode::of(&plan) {
-        let node = forms::sort(node, order, fetch);
-        return Ok(node.map_or(plan, RemoteNode::into_plan));
+        let is_worth_it = fetch.is_some_and(|fetch| fetch <= FEW_FIRST || 2.0 * fetch as f64 <= node.work.rows);
+        let sorted = is_worth_it.then(|| forms::sort(node, order, fetch).ok()).flatten();
+        return Ok(sorted.map_or(plan, RemoteNode::into_plan));
     }
     let below = |input: Arc<LogicalPlan>, order: Option<Vec<SortExpr>>| match order {
         Some(order) => first_rows(Arc::unwrap_or_clone(input), &order, fetch).map(Arc::new),

@@ -15,7 +15,7 @@ use datafusion::common::{DataFusionError, Statistics};
 use datafusion::error::Result;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::ReplaceChildrenOptions;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -75,7 +75,7 @@ impl PhysicalOptimizerRule for ReadOnce {
             };
             Ok(match repeated.iter().find(|rows| rows.scan.reads_the_same_as(scan)) {
                 Some(rows) => {
-                    let shared = SharedScanExec { rows: Arc::clone(rows), schema: scan.schema() };
+                    let shared = SharedScanExec::new(Arc::clone(rows), scan.schema());
                     Transformed::yes(Arc::new(shared) as Arc<dyn ExecutionPlan>)
                 }
                 None => Transformed::no(node),
@@ -206,9 +206,22 @@ fn next_of(stream: &Arc<Mutex<SendableRecordBatchStream>>) -> Next {
 pub struct SharedScanExec {
     rows: Arc<Rows>,
     schema: SchemaRef,
+    properties: Arc<PlanProperties>,
 }
 
 impl SharedScanExec {
+    /// The rows under the names of one reader.
+    fn new(rows: Arc<Rows>, schema: SchemaRef) -> Self {
+        let read = rows.scan.properties();
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&schema)),
+            read.partitioning.clone(),
+            read.emission_type,
+            read.boundedness,
+        );
+        Self { rows, schema, properties: Arc::new(properties) }
+    }
+
     /// What is read, for all.
     pub fn scan(&self) -> &RemoteScanExec {
         &self.rows.scan
@@ -228,7 +241,7 @@ impl ExecutionPlan for SharedScanExec {
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
-        self.rows.scan.properties()
+        &self.properties
     }
 
     fn schema(&self) -> SchemaRef {
