@@ -379,13 +379,13 @@ impl Dialect for MySqlDialect {
     }
 
     /// NULLs come first in ascending and last in descending order; anything else needs a key of its own.
-    fn sort_key(&self, operand: &Operand, descending: bool, nulls_first: bool) -> String {
+    fn sort_key(&self, operand: &Operand, descending: bool, nulls_first: Option<bool>) -> String {
         let sql = bytes_of(operand);
-        let direction = if descending { "DESC" } else { "ASC" };
-        match (descending == nulls_first, nulls_first) {
-            (false, _) => format!("{sql} {direction}"),
-            (true, true) => format!("{sql} IS NULL DESC, {sql} {direction}"),
-            (true, false) => format!("{sql} IS NULL, {sql} {direction}"),
+        let key = standard::sort_key(&sql, descending, None);
+        match nulls_first {
+            Some(true) if descending => format!("{sql} IS NULL DESC, {key}"),
+            Some(false) if !descending => format!("{sql} IS NULL, {key}"),
+            _ => key,
         }
     }
 
@@ -520,26 +520,15 @@ mod tests {
 
     #[test]
     fn text_that_is_utf8_already_is_not_converted() {
-        let like = |column, pattern: &str| {
+        let matched = |column, pattern: &str, negated| {
             let expr = Box::new(Expr::Column(column));
-            condition(Expr::Like {
-                expr,
-                pattern: pattern.into(),
-                escape: None,
-                negated: true,
-                case_insensitive: false,
-            })
+            condition(Expr::Like { expr, pattern: pattern.into(), escape: None, negated, case_insensitive: false })
         };
+        let like = |column, pattern| matched(column, pattern, true);
         assert!(like(0, "%special%requests%").starts_with("CAST(t0.\"a\" AS BINARY) NOT LIKE '%special%"));
         assert!(like(0, "%sp_cial%").starts_with("t0.\"a\" COLLATE utf8mb4_bin NOT LIKE '%sp_cial%"));
         assert!(like(0, "special%").starts_with("t0.\"a\" COLLATE utf8mb4_bin NOT LIKE 'special%"));
-        let begins = condition(Expr::Like {
-            expr: Box::new(Expr::Column(0)),
-            pattern: "spe%".into(),
-            escape: None,
-            negated: false,
-            case_insensitive: false,
-        });
+        let begins = matched(0, "spe%", false);
         assert!(begins.starts_with("(t0.\"a\" COLLATE utf8mb4_bin LIKE 'spe%'"), "{begins}");
         assert!(begins.contains(" AND t0.\"a\" LIKE 'spe%'"), "an index serves it: {begins}");
         assert!(like(1, "%special%").starts_with("CONVERT(t0.\"l\" USING utf8mb4) COLLATE utf8mb4_bin NOT LIKE"));
@@ -572,9 +561,10 @@ mod tests {
         let text = TextSemantics::Binary;
         let operand = Operand { sql: "x".into(), data_type: DataType::Int64, text, source_type: None, raw: false };
         let key = |descending, nulls_first| MySqlDialect::plain().sort_key(&operand, descending, nulls_first);
-        assert_eq!(key(false, true), "x ASC");
-        assert_eq!(key(false, false), "x IS NULL, x ASC");
-        assert_eq!(key(true, false), "x DESC");
-        assert_eq!(key(true, true), "x IS NULL DESC, x DESC");
+        assert_eq!(key(false, Some(true)), "x ASC");
+        assert_eq!(key(false, Some(false)), "x IS NULL, x ASC");
+        assert_eq!(key(true, Some(false)), "x DESC");
+        assert_eq!(key(true, Some(true)), "x IS NULL DESC, x DESC");
+        assert_eq!((key(false, None), key(true, None)), ("x ASC".into(), "x DESC".into()), "an index gives the order");
     }
 }

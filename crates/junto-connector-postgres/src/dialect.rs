@@ -161,15 +161,13 @@ impl Dialect for PostgresDialect {
         columns.iter().any(|operand| is_text(&operand.data_type) && !is_bytewise_equal(operand))
     }
 
-    fn sort_key(&self, operand: &Operand, descending: bool, nulls_first: bool) -> String {
+    fn sort_key(&self, operand: &Operand, descending: bool, nulls_first: Option<bool>) -> String {
         let sql = if is_text(&operand.data_type) && !is_bytewise_ordered(operand) {
             forced(operand)
         } else {
             operand.sql.clone()
         };
-        let direction = if descending { "DESC" } else { "ASC" };
-        let nulls = if nulls_first { "FIRST" } else { "LAST" };
-        format!("{sql} {direction} NULLS {nulls}")
+        standard::sort_key(&sql, descending, nulls_first)
     }
 
     /// Keys of text arrive as `text[]`; where a uuid or padded column is compared by itself they are cast once.

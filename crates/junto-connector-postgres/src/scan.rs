@@ -103,8 +103,7 @@ impl Query {
 
 /// What the errors of a read name.
 pub(crate) fn statement(request: &OpenRequest) -> Statement {
-    let tables: Vec<String> = request.plan.root.tables().iter().map(ToString::to_string).collect();
-    Statement::Generated { tables: tables.join(", ") }
+    Statement::Generated { tables: request.plan.table_names() }
 }
 
 /// Sends the plan and returns its batches.

@@ -29,7 +29,8 @@ pub(crate) struct Block {
 pub(crate) struct OrderKey {
     pub(crate) operand: Operand,
     pub(crate) descending: bool,
-    pub(crate) nulls_first: bool,
+    /// None where no NULL is to be sorted.
+    pub(crate) nulls_first: Option<bool>,
 }
 
 impl Block {

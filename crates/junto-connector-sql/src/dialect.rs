@@ -173,11 +173,10 @@ pub trait Dialect: Debug + Send + Sync {
         false
     }
 
-    /// One entry of ORDER BY.
-    fn sort_key(&self, operand: &Operand, descending: bool, nulls_first: bool) -> String {
-        let direction = if descending { "DESC" } else { "ASC" };
-        let nulls = if nulls_first { "FIRST" } else { "LAST" };
-        format!("{} {direction} NULLS {nulls}", operand.sql)
+    /// One entry of ORDER BY. `nulls_first` is None where no NULL is to be sorted: saying where they go would keep some
+    /// sources from reading an index in its order.
+    fn sort_key(&self, operand: &Operand, descending: bool, nulls_first: Option<bool>) -> String {
+        standard::sort_key(&operand.sql, descending, nulls_first)
     }
 
     /// The clause after ORDER BY that skips and limits.

@@ -109,7 +109,7 @@ impl Generator<'_> {
             }
             Relation::Sort { input, keys, fetch } => {
                 let block = self.relation(input)?;
-                let block = self.sort(block, keys)?;
+                let block = self.sort(block, keys, &input.columns())?;
                 Ok(match fetch {
                     Some(_) => limited(block, 0, *fetch),
                     None => block,
@@ -253,7 +253,7 @@ impl Generator<'_> {
         })
     }
 
-    fn sort(&mut self, block: Block, keys: &[SortKey]) -> Result<Block> {
+    fn sort(&mut self, block: Block, keys: &[SortKey], input: &[RelationColumn]) -> Result<Block> {
         let printer = self.printer(&block.columns);
         let fits = block.holds_plain_rows() && keys.iter().all(|key| printer.uses_plain_columns_only(&key.expr));
         let mut block = self.wrapped_unless(block, fits);
@@ -262,8 +262,9 @@ impl Generator<'_> {
         let ordering = keys.iter().filter(|key| !matches!(key.expr, Expr::Literal(_)));
         let order = ordering
             .map(|key| {
-                let operand = printer.value(&key.expr)?;
-                Ok(OrderKey { operand, descending: key.descending, nulls_first: key.nulls_first })
+                let column = if let Expr::Column(index) = key.expr { input.get(index) } else { None };
+                let nulls_first = column.is_none_or(|column| column.nullable).then_some(key.nulls_first);
+                Ok(OrderKey { operand: printer.value(&key.expr)?, descending: key.descending, nulls_first })
             })
             .collect::<Result<Vec<_>>>()?;
         block.order = order;

@@ -199,6 +199,16 @@ pub fn aggregate(call: &AggregateCall<'_>) -> String {
     }
 }
 
+/// `x DESC NULLS LAST`; without a word on NULLs where there are none.
+pub fn sort_key(sql: &str, descending: bool, nulls_first: Option<bool>) -> String {
+    let direction = if descending { "DESC" } else { "ASC" };
+    match nulls_first {
+        Some(true) => format!("{sql} {direction} NULLS FIRST"),
+        Some(false) => format!("{sql} {direction} NULLS LAST"),
+        None => format!("{sql} {direction}"),
+    }
+}
+
 /// `LIMIT n OFFSET m`.
 pub fn limit(skip: u64, fetch: Option<u64>) -> String {
     match (fetch, skip) {

@@ -24,6 +24,11 @@ impl RemotePlan {
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
+    /// The tables it reads, in the order they appear, as messages name them.
+    pub fn table_names(&self) -> String {
+        self.root.tables().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
     /// Whether a value in it is not known yet.
     pub fn has_parameters(&self) -> bool {
         self.root.has_parameters()

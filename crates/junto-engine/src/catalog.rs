@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use arrow::datatypes::DataType;
 use junto_connector::{Connector, Result, TableInfo, TableStatistics};
+use junto_federation::RemoteEstimates;
 use junto_types::Alias;
 use parking_lot::Mutex;
 
@@ -21,6 +22,8 @@ type Key = (Alias, Option<String>, String);
 pub(crate) struct CachedTable {
     pub(crate) info: Arc<TableInfo>,
     pub(crate) statistics: Arc<TableStatistics>,
+    /// What the source expected of conditions since then.
+    pub(crate) estimates: Arc<RemoteEstimates>,
     read_at: Instant,
     measured_at: Instant,
 }
@@ -63,7 +66,7 @@ impl CatalogCache {
         } else {
             let statistics = Arc::new(measured(alias, connector, &info).await);
             let now = Instant::now();
-            CachedTable { info: Arc::new(info), statistics, read_at: now, measured_at: now }
+            CachedTable { info: Arc::new(info), statistics, estimates: Arc::default(), read_at: now, measured_at: now }
         };
         self.tables.lock().insert(key, cached.clone());
         Ok(cached)
@@ -74,6 +77,7 @@ impl CatalogCache {
         let statistics = measured(&key.0, &connector, &info).await;
         if let Some(known) = self.tables.lock().get_mut(&key).filter(|known| known.info == info) {
             known.statistics = Arc::new(statistics);
+            known.estimates = Arc::default();
             known.measured_at = Instant::now();
         }
     }

@@ -282,6 +282,7 @@ fn table_sources(shared: &Shared, resolved: &Resolved, found: &[Found]) -> HashM
             Arc::clone(&found.connector),
             Arc::clone(info),
             Arc::clone(&found.table.statistics),
+            Arc::clone(&found.table.estimates),
             shared.connections.prefer(&found.alias),
             &names,
         );

@@ -126,9 +126,8 @@ fn node(plan: &Arc<dyn ExecutionPlan>, sources: &StatementSources, analyzed: boo
     let shared = plan.downcast_ref::<SharedScanExec>();
     let read = plan.downcast_ref::<RemoteScanExec>().or(materialized.map(MaterializeExec::scan));
     let Some(scan) = read.or(shared.map(SharedScanExec::scan)) else { return node };
-    let tables: Vec<String> = scan.plan().root.tables().iter().map(ToString::to_string).collect();
     let word = if shared.is_some() { "Read once for all" } else { "Read" };
-    node.operator = format!("{word} {}", tables.join(", "));
+    node.operator = format!("{word} {}", scan.plan().table_names());
     node.connection = Some(scan.connection().to_string());
     node.planned_connections = Some(scan.most_workers() as u64);
     let figure = |name: &str| metrics.as_ref().and_then(|m| m.sum_by_name(name)).map(|value| value.as_usize() as u64);

@@ -27,5 +27,6 @@ pub use cost::Work;
 pub use execution::{MaterializeExec, ReadOnce, RemoteScanExec, SharedScanExec, SourceFailure, StatementSources};
 pub use node::{Filled, Origin, RemoteNode};
 pub use planner::{FederatedPlanner, PlanError, Planned};
+pub use remote_estimates::RemoteEstimates;
 pub use source::{RemoteTable, RemoteTableSource};
 pub use strategy::{Alternative, Refused, Strategy};

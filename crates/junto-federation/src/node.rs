@@ -154,8 +154,7 @@ impl UserDefinedLogicalNodeCore for RemoteNode {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tables: Vec<String> = self.plan.root.tables().iter().map(ToString::to_string).collect();
-        write!(f, "Remote: @{} {}", self.connection, tables.join(", "))
+        write!(f, "Remote: @{} {}", self.connection, self.plan.table_names())
     }
 
     fn with_exprs_and_inputs(&self, expressions: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {

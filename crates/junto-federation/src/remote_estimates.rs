@@ -13,6 +13,7 @@ use datafusion::logical_expr::{Filter, LogicalPlan, TableScan, TableSource};
 use futures::future::join_all;
 use junto_connector::{Expr as RemoteExpr, RemotePlan};
 use junto_types::{Alias, TableName};
+use parking_lot::Mutex;
 
 use crate::absorb::{filtered, scan, term};
 use crate::execution::StatementSources;
@@ -25,8 +26,40 @@ use crate::translate::readable;
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Questions to one source, at most.
 const MOST_QUESTIONS: usize = 16;
+/// Answers about one table that are remembered.
+const MOST_REMEMBERED: usize = 64;
 /// An answer counts when it is so many times as large as the guess, or as small.
 const WORTH_KNOWING: f64 = 1.5;
+
+/// What a source said about one table, so that it is asked once.
+#[derive(Debug, Default)]
+pub struct RemoteEstimates {
+    said: Mutex<Vec<Said>>,
+}
+
+/// An answer.
+#[derive(Debug)]
+struct Said {
+    /// With columns as positions in the table; none for all rows.
+    condition: Option<RemoteExpr>,
+    /// None when the source can only guess.
+    rows: Option<f64>,
+}
+
+impl RemoteEstimates {
+    fn get(&self, condition: Option<&RemoteExpr>) -> Option<Option<f64>> {
+        let said = self.said.lock();
+        said.iter().find(|said| said.condition.as_ref() == condition).map(|said| said.rows)
+    }
+
+    fn remember(&self, condition: Option<RemoteExpr>, rows: Option<f64>) {
+        let mut said = self.said.lock();
+        if said.len() >= MOST_REMEMBERED {
+            said.remove(0);
+        }
+        said.push(Said { condition, rows });
+    }
+}
 
 /// What was learned.
 #[derive(Debug)]
@@ -88,20 +121,26 @@ struct Answers<'a> {
     notes: Vec<String>,
 }
 
-/// One question after the other: they are short, and connections are few. A question that takes too long is left to end by
-/// itself, so that its connection stays; then none of the answers counts, or plans would depend on the network.
+/// What was not answered before, one question after the other: they are short, and connections are few. A question that
+/// takes too long is left to end by itself, so that its connection stays and the next statement knows; then none of the
+/// answers counts, or the plan would depend on which came first.
 async fn ask_source<'a>(alias: &Alias, questions: &'a [Question], sources: &StatementSources) -> Answers<'a> {
     let Some(context) = sources.context(alias) else { return Answers { rows: Vec::new(), notes: Vec::new() } };
     let questions = &questions[..questions.len().min(MOST_QUESTIONS)];
-    let asked: Vec<_> = questions.iter().map(|of| (Arc::clone(&of.table.connector), Arc::clone(&of.plan))).collect();
+    let asked: Vec<_> =
+        questions.iter().map(|of| (Arc::clone(&of.table), of.condition(), Arc::clone(&of.plan))).collect();
     let asking = tokio::spawn(async move {
         let started = Instant::now();
         let mut answers = Vec::with_capacity(asked.len());
-        for (connector, plan) in asked {
-            if started.elapsed() > PATIENCE {
-                break;
-            }
-            answers.push(connector.estimate(plan, &context).await);
+        for (table, condition, plan) in asked {
+            let answer = match table.estimates.get(condition.as_ref()) {
+                Some(rows) => Ok(rows),
+                None if started.elapsed() > PATIENCE => break,
+                None => table.connector.estimate(plan, &context).await.inspect(|rows| {
+                    table.estimates.remember(condition, *rows);
+                }),
+            };
+            answers.push(answer);
         }
         answers
     });
@@ -128,8 +167,11 @@ async fn ask_source<'a>(alias: &Alias, questions: &'a [Question], sources: &Stat
 
 impl Question {
     fn asks_the_same(&self, other: &Question) -> bool {
-        let condition = |question: &Question| question.condition.as_ref().map(|(condition, _)| condition.clone());
-        self.table.info.name == other.table.info.name && condition(self) == condition(other)
+        self.table.info.name == other.table.info.name && self.condition() == other.condition()
+    }
+
+    fn condition(&self) -> Option<RemoteExpr> {
+        self.condition.as_ref().map(|(condition, _)| condition.clone())
     }
 }
 

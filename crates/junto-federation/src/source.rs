@@ -8,6 +8,8 @@ use datafusion::logical_expr::TableSource;
 use junto_connector::{ColumnInfo, Connector, Expr, Prefer, ScanColumn, TableInfo, TableStatistics};
 use junto_types::Alias;
 
+use crate::remote_estimates::RemoteEstimates;
+
 /// A table, its connection and what is known of it.
 pub struct RemoteTable {
     /// The connection's alias; physical plans hold this, never the connection.
@@ -20,6 +22,8 @@ pub struct RemoteTable {
     pub prefer: Prefer,
     /// Shares of the rows that the source expects some conditions to keep, 0 to 1. Columns are positions in the table.
     pub(crate) expected: Vec<(Expr, f64)>,
+    /// What the source said before; lives as long as the statistics.
+    pub(crate) estimates: Arc<RemoteEstimates>,
     schema: SchemaRef,
 }
 
@@ -30,6 +34,7 @@ impl RemoteTable {
         connector: Arc<dyn Connector>,
         info: Arc<TableInfo>,
         statistics: Arc<TableStatistics>,
+        estimates: Arc<RemoteEstimates>,
         prefer: Prefer,
         engine_names: &[String],
     ) -> Self {
@@ -38,7 +43,7 @@ impl RemoteTable {
             |(column, name): (&ColumnInfo, &String)| Field::new(name, column.data_type.clone(), column.nullable);
         let fields = info.columns.iter().zip(engine_names).map(field);
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        Self { connection, connector, info, statistics, prefer, expected: Vec::new(), schema }
+        Self { connection, connector, info, statistics, prefer, expected: Vec::new(), estimates, schema }
     }
 
     /// The same table with what its source expects: its rows, if asked for, and shares of them.
@@ -54,6 +59,7 @@ impl RemoteTable {
             statistics,
             prefer: self.prefer,
             expected,
+            estimates: Arc::clone(&self.estimates),
             schema: Arc::clone(&self.schema),
         }
     }

@@ -1,12 +1,19 @@
 //! What the planner asks sources for, where their statistics say nothing.
 
+use junto_engine::StatementOptions;
 use junto_testkit::{mariadb, postgres, require};
 
+use crate::engine::engine;
 use crate::harness::Place;
 
 /// 400,000 rows, 200 of which are rare.
 const NOTES: &str = "create table notes (id int primary key, note varchar(40) not null, number int not null);
     create index by_number on notes (number);";
+
+/// PostgreSQL's way to fill them.
+const FILLED: &str = "insert into notes
+    select n, case when n % 2000 = 0 then 'rare ' || n else 'common ' || n % 5 end, n from generate_series(1, 400000) n;
+    analyze notes";
 
 fn explained(place: &Place, url: &str, sql: &str) -> String {
     let outcome = place.junto(&["explain", "-c", url, sql]);
@@ -24,13 +31,7 @@ fn expected_rows(explained: &str) -> u64 {
 fn postgresql_says_what_a_pattern_keeps() {
     let server = require!(postgres::shared());
     server.create_database("cli_estimates");
-    server.execute("cli_estimates", NOTES);
-    server.execute(
-        "cli_estimates",
-        "insert into notes select n, case when n % 2000 = 0 then 'rare ' || n else 'common ' || n % 5 end, n
-             from generate_series(1, 400000) n;
-         analyze notes; create view seen as select * from notes",
-    );
+    server.execute("cli_estimates", &format!("{NOTES} {FILLED}; create view seen as select * from notes"));
     let (place, url) = (Place::empty(), format!("db={}", server.url("cli_estimates")));
     let pattern = explained(&place, &url, "SELECT id, note FROM @db.notes WHERE note LIKE '%are%'");
     assert!(pattern.contains("note: @db.public.notes where"), "{pattern}");
@@ -73,4 +74,21 @@ fn mariadb_says_what_its_indexes_know() {
     let unseen = format!("db=mysql://cli_estimates:x@127.0.0.1:{}/cli_estimates", maria.port());
     let unseen = explained(&place, &unseen, both);
     assert!(unseen.contains("note: @db.cli_estimates.seen: guessed, the source does not say"), "{unseen}");
+}
+
+#[tokio::test]
+async fn what_a_source_said_is_kept_with_its_statistics() {
+    let server = require!(postgres::shared());
+    server.create_database("cli_remembered");
+    server.execute("cli_remembered", &format!("{NOTES} {FILLED}"));
+    let engine = engine(&[("db", &server.url("cli_remembered"))], 2);
+    let explain = async || {
+        let sql = "SELECT id, note FROM @db.notes WHERE note LIKE '%are%'";
+        let explanation = engine.explain(sql, &StatementOptions::default(), false).await;
+        explanation.expect("a plan").to_string()
+    };
+    let first = explain().await;
+    assert!(first.contains("rows expected by the source"), "{first}");
+    server.execute("cli_remembered", "update notes set note = 'rare ' || id; analyze notes");
+    assert_eq!(expected_rows(&explain().await), expected_rows(&first));
 }

@@ -52,7 +52,7 @@ pub(crate) async fn estimate(
     // MySQL says of its own accord what MariaDB is to be asked for.
     let verb = if is_mariadb { "EXPLAIN EXTENDED" } else { "EXPLAIN" };
     let sql = format!("{verb} {}", remote_text(plan, None, pool.settings().types.zero_dates)?);
-    let tables = plan.root.tables().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let tables = plan.table_names();
     // It is no read of the statement, and not counted as one.
     let context = StatementContext { metrics: Arc::default(), ..context.clone() };
     let asked = pool.start_asking(&context, &tagged(&context.statement, &sql)).await;
@@ -134,7 +134,7 @@ impl Reading {
         let schema = request.plan.schema();
         let dialect = dialect(&request.plan, zero_dates);
         let dialect = if in_stored_order { dialect.in_stored_order() } else { dialect };
-        let tables = request.plan.root.tables().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let tables = request.plan.table_names();
         Self {
             format: row_format(&request, &schema),
             has_many_queries: pieces.len() > 1,

@@ -161,6 +161,21 @@ fn an_order_survives_a_wrapping_block() {
 }
 
 #[test]
+fn only_what_can_be_null_says_where_nulls_go() {
+    let never = |column: ScanColumn| ScanColumn { nullable: false, ..column };
+    let Relation::Scan { table, columns } = scan("t", &["a"]) else { unreachable!("a scan") };
+    let t = Relation::Scan { table, columns: columns.into_iter().map(never).collect() };
+    check(sort(t.clone(), 0, Some(1)), None, r#"SELECT t0."a" AS c0 FROM "s"."t" AS t0 ORDER BY t0."a" DESC LIMIT 1"#);
+    let (left, right) = (Box::new(scan("u", &["a"])), Box::new(t));
+    let outer = Relation::Join { left, right, kind: JoinKind::Left, on: vec![(column(0), column(0))], filter: None };
+    check(
+        sort(outer, 1, Some(1)),
+        None,
+        r#"SELECT t0."a" AS c0, t1."a" AS c1 FROM "s"."u" AS t0 LEFT JOIN "s"."t" AS t1 ON t0."a" = t1."a" ORDER BY t1."a" DESC NULLS LAST LIMIT 1"#,
+    );
+}
+
+#[test]
 fn computed_columns_are_not_repeated() {
     let doubled = project(scan("t", &["a"]), vec![plus(column(0), column(0))]);
     check(

@@ -19,11 +19,11 @@ use junto_types::Limits;
 
 use super::arithmetic::CheckedArithmetic;
 use super::harmonise::Harmonise;
-use super::merge_joins::Projections;
 use super::named::Unnamed;
 use super::not_in::NotIn;
 use super::outer_joins::NoFalseConstants;
 use super::patterns::Patterns;
+use super::projections::Projections;
 use super::whole_orders::WholeOrders;
 use super::{averages, checked, date_trunc, distinct, named, now, numbers, sums};
 use crate::settings::Settings;

@@ -409,10 +409,8 @@ fn limited(limit: Limit) -> Result<LogicalPlan> {
 
 /// The first rows by an order the source has exactly; the local sort stays and orders few rows.
 fn topped(sort: Sort) -> Result<LogicalPlan> {
-    if sort.fetch.is_none() {
-        return Ok(LogicalPlan::Sort(sort));
-    }
-    let input = Arc::new(first_rows(Arc::unwrap_or_clone(sort.input), &sort.expr, sort.fetch)?);
+    let Some(fetch) = sort.fetch else { return Ok(LogicalPlan::Sort(sort)) };
+    let input = Arc::new(first_rows(Arc::unwrap_or_clone(sort.input), &sort.expr, fetch)?);
     Ok(LogicalPlan::Sort(Sort { input, ..sort }))
 }
 
@@ -425,10 +423,10 @@ fn topped(sort: Sort) -> Result<LogicalPlan> {
 ///     Remote: x           =>      Remote: Sort a, fetch=3 (x)
 ///     Remote: y                   Remote: Sort a, fetch=3 (y)
 /// ```
-fn first_rows(plan: LogicalPlan, order: &[SortExpr], fetch: Option<usize>) -> Result<LogicalPlan> {
+fn first_rows(plan: LogicalPlan, order: &[SortExpr], fetch: usize) -> Result<LogicalPlan> {
     if let Some(node) = RemoteNode::of(&plan) {
-        let is_worth_it = fetch.is_some_and(|fetch| fetch <= FEW_FIRST || 2.0 * fetch as f64 <= node.work.rows);
-        let sorted = is_worth_it.then(|| forms::sort(node, order, fetch).ok()).flatten();
+        let is_worth_it = fetch <= FEW_FIRST || 2.0 * fetch as f64 <= node.work.rows;
+        let sorted = is_worth_it.then(|| forms::sort(node, order, Some(fetch)).ok()).flatten();
         return Ok(sorted.map_or(plan, RemoteNode::into_plan));
     }
     let below = |input: Arc<LogicalPlan>, order: Option<Vec<SortExpr>>| match order {

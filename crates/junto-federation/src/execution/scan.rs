@@ -95,11 +95,8 @@ impl RemoteScanExec {
         let connector = &node.connector;
         let columns = node.plan.root.columns();
         if columns.len() != schema.fields().len() {
-            let tables: Vec<String> = node.plan.root.tables().iter().map(ToString::to_string).collect();
-            return Err(DataFusionError::Internal(format!(
-                "the remote plan of {} has other columns",
-                tables.join(", ")
-            )));
+            let tables = node.plan.table_names();
+            return Err(DataFusionError::Internal(format!("the remote plan of {tables} has other columns")));
         }
         let capabilities = connector.capabilities();
         let key_column = |(column, origin): (&junto_connector::RelationColumn, &Option<Origin>)| {
@@ -394,8 +391,7 @@ async fn in_turn(
 
 impl DisplayAs for RemoteScanExec {
     fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tables: Vec<String> = self.plan.root.tables().iter().map(ToString::to_string).collect();
-        write!(f, "RemoteScanExec: @{} {}", self.connection, tables.join(", "))?;
+        write!(f, "RemoteScanExec: @{} {}", self.connection, self.plan.table_names())?;
         if !self.bindings.is_empty() {
             let columns = self.bindings.iter().map(|binding| {
                 binding.columns.iter().map(|c| self.schema.field(*c).name().as_str()).collect::<Vec<_>>().join("+")

@@ -114,6 +114,7 @@ impl Mover {
             Arc::clone(&target.connector),
             Arc::clone(&info),
             Arc::new(statistics),
+            Arc::default(),
             Prefer::Fastest,
             &names,
         ));

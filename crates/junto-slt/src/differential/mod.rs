@@ -14,8 +14,13 @@ mod tables;
 mod ways;
 
 use std::fmt::Write as _;
+use std::num::NonZero;
 use std::ops::Range;
+use std::pin::pin;
+use std::thread::available_parallelism;
 use std::time::Instant;
+
+use futures::{StreamExt, stream};
 
 use crate::world::World;
 use random::Random;
@@ -157,9 +162,15 @@ impl Report<'_> {
         chosen.insert(0, &ways[0]);
         let mut answers: Vec<(Answer, Vec<&str>)> = Vec::new();
         let mut plans = vec![String::new()];
-        for way in chosen {
+        let answered = chosen.into_iter().map(async |way| {
             let sql = statement.over(|table| way.one_source.unwrap_or(&spread[table]).to_owned());
             let answer = way.answer(&sql, statement.is_ordered).await;
+            (way, sql, answer)
+        });
+        // Several at once, and looked at in their order.
+        let at_once = available_parallelism().map_or(1, NonZero::get);
+        let mut answered = pin!(stream::iter(answered).buffered(at_once));
+        while let Some((way, sql, answer)) = answered.next().await {
             if answer.is_none() {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Joins by sorting that have a further condition.
+//! Where DataFusion may move projections.
 
 use std::sync::Arc;
 
@@ -6,16 +6,22 @@ use arrow::datatypes::Schema;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::projection_pushdown::ProjectionPushdown;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
 use datafusion::physical_plan::joins::SortMergeJoinExec;
 use datafusion::physical_plan::joins::utils::JoinFilter;
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 
 /// DataFusion's rule that moves projections below other operators, for plans in which it may.
 ///
-/// Below a join by sorting it moves columns and not the positions of its condition, which then reads others. And such a
-/// condition is evaluated also for rows of an outer join without a partner, so it has to see NULL in every column.
+/// - Below a join by sorting it moves columns and not the positions of its condition, which then reads others. And such
+///   a condition is evaluated also for rows of an outer join without a partner, so it has to see NULL in every column.
+/// - A filter that leaves out columns itself tests a column of its input. The rule looks for it by name and position
+///   among the columns the filter delivers, and where another table's column stands there under the same name, the
+///   projection goes below and the filter tests that one. Such filters deliver all columns when the rule begins.
 #[derive(Debug)]
 pub(crate) struct Projections {
     inner: ProjectionPushdown,
@@ -38,7 +44,11 @@ impl PhysicalOptimizerRule for Projections {
 
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         let rewritten = plan.transform_up(with_nullable_condition)?;
-        if rewritten.transformed { Ok(rewritten.data) } else { self.inner.optimize(rewritten.data, config) }
+        if rewritten.transformed {
+            return Ok(rewritten.data);
+        }
+        let apart = rewritten.data.transform_up(with_projection_apart)?;
+        self.inner.optimize(apart.data, config)
     }
 }
 
@@ -58,4 +68,17 @@ fn with_nullable_condition(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<A
         join.null_equality(),
     )?;
     Ok(Transformed::yes(Arc::new(rewritten)))
+}
+
+fn with_projection_apart(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
+    let Some(filter) = plan.downcast_ref::<FilterExec>() else { return Ok(Transformed::no(plan)) };
+    let Some(kept) = filter.projection() else { return Ok(Transformed::no(plan)) };
+    let input = filter.input().schema();
+    let columns = kept.iter().map(|index| {
+        let name = input.field(*index).name();
+        ProjectionExpr::new(Arc::new(Column::new(name, *index)), name.clone())
+    });
+    let columns = columns.collect::<Vec<_>>();
+    let whole = FilterExecBuilder::from(filter).apply_projection(None)?.build()?;
+    Ok(Transformed::yes(Arc::new(ProjectionExec::try_new(columns, Arc::new(whole))?)))
 }
