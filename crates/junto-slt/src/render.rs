@@ -55,6 +55,9 @@ pub(crate) fn visible(text: &str) -> String {
     if text.is_empty() {
         return EMPTY.to_owned();
     }
+    if !text.contains(char::is_control) {
+        return text.to_owned();
+    }
     text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 

@@ -17,6 +17,10 @@ use sqllogictest::{
 };
 use tokio::runtime::Runtime;
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Sources and engine, started by the first test that runs.
 struct Stage {
     runtime: Runtime,

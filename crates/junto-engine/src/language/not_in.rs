@@ -47,7 +47,9 @@ fn rewrite(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         return Ok(Transformed::no(LogicalPlan::Filter(Filter::try_new(predicate, input)?)));
     }
     let rewritten = split_conjunction_owned(predicate).into_iter().map(|whole| match whole {
-        Expr::InSubquery(tested) if !tested.negated || !needs_more_keys(&tested) => Ok(Expr::InSubquery(tested)),
+        Expr::InSubquery(tested) if !tested.negated || tested.subquery.outer_ref_columns.is_empty() => {
+            Ok(Expr::InSubquery(tested))
+        }
         part => condition(part, false, input.schema()),
     });
     let predicate = conjunction(rewritten.collect::<Result<Vec<_>>>()?).unwrap_or_else(|| lit(true));
@@ -56,11 +58,6 @@ fn rewrite(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
 
 fn asks_subquery(expr: &Expr) -> Result<bool> {
     expr.exists(|part| Ok(matches!(part, Expr::InSubquery(_))))
-}
-
-/// Whether the anti join of a NOT IN would have more keys than the one that is tested.
-fn needs_more_keys(tested: &InSubquery) -> bool {
-    !tested.subquery.outer_ref_columns.is_empty() && is_rewritten(tested)
 }
 
 /// A condition, or its opposite, whose NULL counts as false.
@@ -87,7 +84,10 @@ fn condition(expr: Expr, negated: bool, schema: &DFSchema) -> Result<Expr> {
             match tested.subquery.outer_ref_columns.as_slice() {
                 [] => not_exists_in_any(tested, schema),
                 _ if is_rewritten(&tested) => not_exists(tested, schema),
-                _ => refuse(),
+                _ => plan_err!(
+                    "the subquery of a NOT IN that groups, orders or limits its rows, or makes them distinct, may use no \
+                     columns of the statement around it; use NOT EXISTS, or join"
+                ),
             }
         }
         Expr::Case(Case { expr: None, when_then_expr, else_expr }) => {

@@ -100,19 +100,20 @@ impl Way {
         options.limits.memory_bytes = self.memory_bytes;
         let (engine, text) = (self.engine.clone(), sql.to_owned());
         // As a task, so that a panic is a failure of the statement and not of the run.
-        let task = tokio::spawn(async move { engine.execute(&text, &options).await?.collect().await });
-        let batches = match task.await {
-            Ok(Ok(batches)) => batches,
-            Ok(Err(error)) => return Answer::Failed(error.to_string()),
-            Err(panic) => return Answer::Failed(format!("{PANIC}: {panic}")),
-        };
-        let mut rows: Vec<String> = match render::rows(&batches) {
-            Ok(rows) => rows.into_iter().map(|row| row.join(" | ")).collect(),
-            Err(error) => return Answer::Failed(error.to_string()),
-        };
-        if !is_ordered {
-            rows.sort();
+        let task = tokio::spawn(async move {
+            let mut run = engine.execute(&text, &options).await.map_err(|error| error.to_string())?;
+            let batches = run.collect().await.map_err(|error| error.to_string())?;
+            let rows = render::rows(&batches).map_err(|error| error.to_string())?;
+            let mut rows: Vec<String> = rows.into_iter().map(|row| row.join(" | ")).collect();
+            if !is_ordered {
+                rows.sort_unstable();
+            }
+            Ok(rows)
+        });
+        match task.await {
+            Ok(Ok(rows)) => Answer::Rows(rows),
+            Ok(Err(failure)) => Answer::Failed(failure),
+            Err(panic) => Answer::Failed(format!("{PANIC}: {panic}")),
         }
-        Answer::Rows(rows)
     }
 }
