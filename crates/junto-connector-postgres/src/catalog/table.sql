@@ -36,7 +36,14 @@ select json_build_object(
         'element', b.element::int8,
         'element_kind', b.element_kind,
         'dimensions', a.attndims,
-        'not_null', a.attnotnull,
+        -- Neither foreign tables nor children that inherit have to keep what is declared here.
+        'not_null', a.attnotnull
+            and not exists (
+              select 1 from tree t join pg_class l on l.oid = t.leaf
+              where t.oid = c.oid and (l.relkind = 'f' or (l.oid <> c.oid and not l.relispartition)))
+            and not exists (
+              select 1 from pg_constraint k
+              where k.conrelid = c.oid and k.contype = 'n' and not k.convalidated and a.attnum = any (k.conkey)),
         'comment', col_description(a.attrelid, a.attnum),
         'collation', case when a.attcollation not in (0, 100) then quote_ident(o.collname) end,
         'is_text', a.attcollation <> 0,

@@ -50,6 +50,23 @@ async fn lists_what_a_person_would_look_for() {
 }
 
 #[tokio::test]
+async fn a_column_is_never_null_only_where_its_heirs_cannot_hold_null() {
+    let server = require!(shared());
+    let tables = "create table ancestor (id int not null); create table heir () inherits (ancestor);
+        alter table heir alter id drop not null; insert into heir values (null);
+        create table parted (id int not null) partition by range (id);
+        create table part partition of parted for values from (0) to (9);
+        create extension file_fdw; create server files foreign data wrapper file_fdw;
+        create foreign table outside (id int not null) server files options (program 'echo', null '')";
+    let connector = database(server, "inherited", tables).await;
+    for (table, nullable) in [("ancestor", true), ("heir", true), ("parted", false), ("part", false), ("outside", true)]
+    {
+        let found = connector.table(None, table).await.expect("there");
+        assert_eq!(found.columns[0].nullable, nullable, "{table}");
+    }
+}
+
+#[tokio::test]
 async fn describes_tables_in_full() {
     let server = require!(shared());
     let connector = database(server, "described", TABLES).await;

@@ -18,7 +18,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
-    BinaryExpr, Case, Expr, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit,
+    BinaryExpr, Case, Distinct, Expr, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit,
 };
 use datafusion::optimizer::AnalyzerRule;
 
@@ -85,8 +85,8 @@ fn condition(expr: Expr, negated: bool, schema: &DFSchema) -> Result<Expr> {
                 [] => not_exists_in_any(tested, schema),
                 _ if is_rewritten(&tested) => not_exists(tested, schema),
                 _ => plan_err!(
-                    "the subquery of a NOT IN that groups, orders or limits its rows, or makes them distinct, may use no \
-                     columns of the statement around it; use NOT EXISTS, or join"
+                    "the subquery of a NOT IN uses columns of the statement around it in conditions only, and not \
+                     below its groups, limits, windows or unions; use NOT EXISTS, or join"
                 ),
             }
         }
@@ -120,7 +120,7 @@ fn refuse<T>() -> Result<T> {
     plan_err!("IN with a subquery stands only in conditions that AND, OR and NOT connect; use EXISTS, or join")
 }
 
-/// Whether the rows of the subquery are those of its tables that meet its conditions.
+/// Whether what looks outside are conditions on the rows of the subquery, so that one more can stand beside them.
 fn is_rewritten(tested: &InSubquery) -> bool {
     if tested.expr.contains_outer() {
         return false;
@@ -128,9 +128,17 @@ fn is_rewritten(tested: &InSubquery) -> bool {
     let mut is_simple = true;
     let walked = tested.subquery.subquery.apply(|plan| {
         use LogicalPlan as P;
-        is_simple =
-            matches!(plan, P::Projection(_) | P::Filter(_) | P::SubqueryAlias(_) | P::TableScan(_) | P::Join(_));
-        Ok(if is_simple { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+        Ok(match plan {
+            P::Projection(_) | P::Filter(_) | P::SubqueryAlias(_) | P::TableScan(_) | P::Join(_) => {
+                TreeNodeRecursion::Continue
+            }
+            P::Distinct(Distinct::All(_)) => TreeNodeRecursion::Continue,
+            rows if rows.all_out_ref_exprs().is_empty() => TreeNodeRecursion::Jump,
+            _ => {
+                is_simple = false;
+                TreeNodeRecursion::Stop
+            }
+        })
     });
     walked.is_ok() && is_simple
 }
