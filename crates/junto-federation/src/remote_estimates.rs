@@ -42,17 +42,20 @@ pub struct RemoteEstimates {
 struct Said {
     /// With columns as positions in the table; none for all rows.
     condition: Option<RemoteExpr>,
-    /// None when the source can only guess.
-    rows: Option<f64>,
+    rows: Rows,
 }
 
+/// Rows that are expected; none when the source can only guess.
+#[derive(Debug, Clone, Copy)]
+struct Rows(Option<f64>);
+
 impl RemoteEstimates {
-    fn get(&self, condition: Option<&RemoteExpr>) -> Option<Option<f64>> {
+    fn get(&self, condition: Option<&RemoteExpr>) -> Option<Rows> {
         let said = self.said.lock();
         said.iter().find(|said| said.condition.as_ref() == condition).map(|said| said.rows)
     }
 
-    fn remember(&self, condition: Option<RemoteExpr>, rows: Option<f64>) {
+    fn remember(&self, condition: Option<RemoteExpr>, rows: Rows) {
         let mut said = self.said.lock();
         if said.len() >= MOST_REMEMBERED {
             said.remove(0);
@@ -134,10 +137,10 @@ async fn ask_source<'a>(alias: &Alias, questions: &'a [Question], sources: &Stat
         let mut answers = Vec::with_capacity(asked.len());
         for (table, condition, plan) in asked {
             let answer = match table.estimates.get(condition.as_ref()) {
-                Some(rows) => Ok(rows),
+                Some(Rows(rows)) => Ok(rows),
                 None if started.elapsed() > PATIENCE => break,
                 None => table.connector.estimate(plan, &context).await.inspect(|rows| {
-                    table.estimates.remember(condition, *rows);
+                    table.estimates.remember(condition, Rows(*rows));
                 }),
             };
             answers.push(answer);
