@@ -131,7 +131,7 @@ async fn ask_source<'a>(alias: &Alias, questions: &'a [Question], sources: &Stat
     let Some(context) = sources.context(alias) else { return Answers { rows: Vec::new(), notes: Vec::new() } };
     let questions = &questions[..questions.len().min(MOST_QUESTIONS)];
     let asked: Vec<_> =
-        questions.iter().map(|of| (Arc::clone(&of.table), of.condition(), Arc::clone(&of.plan))).collect();
+        questions.iter().map(|of| (Arc::clone(&of.table), of.condition().cloned(), Arc::clone(&of.plan))).collect();
     let asking = tokio::spawn(async move {
         let started = Instant::now();
         let mut answers = Vec::with_capacity(asked.len());
@@ -173,8 +173,8 @@ impl Question {
         self.table.info.name == other.table.info.name && self.condition() == other.condition()
     }
 
-    fn condition(&self) -> Option<RemoteExpr> {
-        self.condition.as_ref().map(|(condition, _)| condition.clone())
+    fn condition(&self) -> Option<&RemoteExpr> {
+        self.condition.as_ref().map(|(condition, _)| condition)
     }
 }
 

@@ -36,11 +36,7 @@ select json_build_object(
         'element', b.element::int8,
         'element_kind', b.element_kind,
         'dimensions', a.attndims,
-        -- Neither foreign tables nor children that inherit have to keep what is declared here.
-        'not_null', a.attnotnull
-            and not exists (
-              select 1 from tree t join pg_class l on l.oid = t.leaf
-              where t.oid = c.oid and (l.relkind = 'f' or (l.oid <> c.oid and not l.relispartition)))
+        'not_null', a.attnotnull and not members.may_differ
             and not exists (
               select 1 from pg_constraint k
               where k.conrelid = c.oid and k.contype = 'n' and not k.convalidated and a.attnum = any (k.conkey)),
@@ -90,4 +86,11 @@ select json_build_object(
     where f.conrelid = c.oid and f.contype = 'f')
 )::text
 from target join pg_class c on c.oid = target.oid join pg_namespace n on n.oid = c.relnamespace
+-- Neither foreign tables nor children that inherit have to keep what is declared above them. Found out once, not per column.
+cross join lateral (
+  select exists (
+    select 1 from tree t join pg_class l on l.oid = t.leaf
+    where t.oid = c.oid and (l.relkind = 'f' or (l.oid <> c.oid and not l.relispartition))) as may_differ
+  offset 0
+) members
 cross join (select * from pg_database where datname = current_database()) d

@@ -129,10 +129,12 @@ fn is_rewritten(tested: &InSubquery) -> bool {
     let walked = tested.subquery.subquery.apply(|plan| {
         use LogicalPlan as P;
         Ok(match plan {
-            P::Projection(_) | P::Filter(_) | P::SubqueryAlias(_) | P::TableScan(_) | P::Join(_) => {
-                TreeNodeRecursion::Continue
-            }
-            P::Distinct(Distinct::All(_)) => TreeNodeRecursion::Continue,
+            P::Projection(_)
+            | P::Filter(_)
+            | P::SubqueryAlias(_)
+            | P::TableScan(_)
+            | P::Join(_)
+            | P::Distinct(Distinct::All(_)) => TreeNodeRecursion::Continue,
             rows if rows.all_out_ref_exprs().is_empty() => TreeNodeRecursion::Jump,
             _ => {
                 is_simple = false;

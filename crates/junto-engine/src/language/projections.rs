@@ -6,14 +6,14 @@ use arrow::datatypes::Schema;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
-use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::projection_pushdown::ProjectionPushdown;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
 use datafusion::physical_plan::joins::SortMergeJoinExec;
 use datafusion::physical_plan::joins::utils::JoinFilter;
-use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+use datafusion::physical_plan::projection::ProjectionExec;
 
 /// DataFusion's rule that moves projections below other operators, for plans in which it may.
 ///
@@ -73,12 +73,7 @@ fn with_nullable_condition(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<A
 fn with_projection_apart(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
     let Some(filter) = plan.downcast_ref::<FilterExec>() else { return Ok(Transformed::no(plan)) };
     let Some(kept) = filter.projection() else { return Ok(Transformed::no(plan)) };
-    let input = filter.input().schema();
-    let columns = kept.iter().map(|index| {
-        let name = input.field(*index).name();
-        ProjectionExpr::new(Arc::new(Column::new(name, *index)), name.clone())
-    });
-    let columns = columns.collect::<Vec<_>>();
+    let columns = ProjectionExprs::from_indices(kept, &filter.input().schema());
     let whole = FilterExecBuilder::from(filter).apply_projection(None)?.build()?;
-    Ok(Transformed::yes(Arc::new(ProjectionExec::try_new(columns, Arc::new(whole))?)))
+    Ok(Transformed::yes(Arc::new(ProjectionExec::try_new(columns.iter().cloned(), Arc::new(whole))?)))
 }

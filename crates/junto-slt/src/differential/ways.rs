@@ -101,18 +101,16 @@ impl Way {
         let (engine, text) = (self.engine.clone(), sql.to_owned());
         // As a task, so that a panic is a failure of the statement and not of the run.
         let task = tokio::spawn(async move {
-            let mut run = engine.execute(&text, &options).await.map_err(|error| error.to_string())?;
-            let batches = run.collect().await.map_err(|error| error.to_string())?;
-            let rows = render::rows(&batches).map_err(|error| error.to_string())?;
-            let mut rows: Vec<String> = rows.into_iter().map(|row| row.join(" | ")).collect();
+            let batches = engine.execute(&text, &options).await?.collect().await?;
+            let mut rows: Vec<String> = render::rows(&batches)?.into_iter().map(|row| row.join(" | ")).collect();
             if !is_ordered {
                 rows.sort_unstable();
             }
-            Ok(rows)
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(rows)
         });
         match task.await {
             Ok(Ok(rows)) => Answer::Rows(rows),
-            Ok(Err(failure)) => Answer::Failed(failure),
+            Ok(Err(failure)) => Answer::Failed(failure.to_string()),
             Err(panic) => Answer::Failed(format!("{PANIC}: {panic}")),
         }
     }
