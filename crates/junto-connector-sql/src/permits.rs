@@ -4,10 +4,14 @@
 //! another stays free, and a read that has further ones gives them back when somebody waits: reads of one statement, or
 //! of several, then never wait for each other's further connections.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The one session at a time that all sources with a single connection share. Its statement reads elsewhere while it
+/// holds the only connection: two such sessions could wait for each other's source for ever.
+static OF_SINGLE_CONNECTIONS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(1)));
 
 /// The permits of one source.
 #[derive(Debug)]
@@ -33,12 +37,11 @@ impl Permits {
     /// Permits for `most` connections, one at least.
     pub fn new(most: usize) -> Self {
         let most = most.max(1);
-        Self {
-            all: Arc::new(Semaphore::new(most)),
-            of_sessions: Arc::new(Semaphore::new(most.saturating_sub(1).max(1))),
-            most,
-            waiting: AtomicUsize::new(0),
-        }
+        let of_sessions = match most {
+            1 => Arc::clone(&OF_SINGLE_CONNECTIONS),
+            _ => Arc::new(Semaphore::new(most - 1)),
+        };
+        Self { all: Arc::new(Semaphore::new(most)), of_sessions, most, waiting: AtomicUsize::new(0) }
     }
 
     /// How many there are.
@@ -57,7 +60,8 @@ impl Permits {
     }
 
     /// A permit for a session that is kept while its statement reads elsewhere. One permit stays for reads, which end
-    /// without waiting for anybody: statements that bring rows to each other's sources do not wait for ever.
+    /// without waiting for anybody: statements that bring rows to each other's sources do not wait for ever. Where there
+    /// is one permit only, no other source of the kind has a session meanwhile.
     pub async fn get_for_session(&self) -> Permit {
         let of_sessions = granted(Arc::clone(&self.of_sessions).acquire_owned().await);
         Permit { _one: self.one().await, _of_sessions: Some(of_sessions) }
@@ -143,6 +147,16 @@ mod tests {
         assert!(first.is_some() && second.is_some());
         assert!(permits.get_for_session().now_or_never().is_none());
         assert!(permits.get().now_or_never().is_some());
-        assert!(Permits::new(1).get_for_session().now_or_never().is_some(), "the only one must do");
+    }
+
+    #[test]
+    fn sources_with_one_connection_have_one_session_between_them() {
+        let (here, there) = (Permits::new(1), Permits::new(1));
+        let session = here.get_for_session().now_or_never();
+        assert!(session.is_some(), "the only connection must do");
+        assert!(there.get_for_session().now_or_never().is_none(), "it would wait for the other's source");
+        assert!(there.get().now_or_never().is_some(), "reads go on");
+        drop(session);
+        assert!(there.get_for_session().now_or_never().is_some());
     }
 }
