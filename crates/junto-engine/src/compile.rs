@@ -95,7 +95,7 @@ pub(crate) async fn compile(
     let deadline = options.limits.timeout.map(|timeout| started + timeout);
     let sources = Arc::new(StatementSources::new(uuid::Uuid::new_v4(), deadline, connectors));
     let failed = |error: DataFusionError| Error::from_datafusion(&error, sql, options.limits.memory_bytes);
-    let state = statement_session(
+    let (state, task) = statement_session(
         &shared.session,
         &shared.spill,
         &options.limits,
@@ -121,7 +121,6 @@ pub(crate) async fn compile(
     let reason = reason(strategy, &sources, planner.strategy == junto_federation::Strategy::Auto);
     tracing::debug!(elapsed = ?started.elapsed(), "statement compiled");
     let tables = references.iter().map(|reference| reference.span.of(sql).trim_start_matches('@').to_owned()).collect();
-    let task = state.task_ctx();
     Ok(Compiled { plan, task, sources, columns, tables, strategy, reason, alternatives, notes })
 }
 

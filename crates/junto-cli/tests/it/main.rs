@@ -13,6 +13,7 @@ mod formats;
 mod harness;
 mod help;
 mod joins;
+mod little_memory;
 mod network;
 mod servers;
 mod spilling;

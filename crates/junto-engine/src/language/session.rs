@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use datafusion::error::Result;
-use datafusion::execution::FunctionRegistry;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::execution::{FunctionRegistry, TaskContext};
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
@@ -20,10 +20,12 @@ use junto_types::Limits;
 use super::arithmetic::CheckedArithmetic;
 use super::harmonise::Harmonise;
 use super::named::Unnamed;
+use super::nested_loops::NestedLoops;
 use super::not_in::NotIn;
 use super::outer_joins::NoFalseConstants;
 use super::patterns::Patterns;
 use super::projections::Projections;
+use super::requirements::Requirements;
 use super::whole_orders::WholeOrders;
 use super::{averages, checked, date_trunc, distinct, named, now, numbers, sums};
 use crate::settings::Settings;
@@ -78,6 +80,7 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
     if settings.planning.read_once {
         builder = builder.with_physical_optimizer_rule(Arc::new(ReadOnce));
     }
+    builder = builder.with_physical_optimizer_rule(Arc::new(NestedLoops));
     let checked: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(CheckedArithmetic)];
     if let Some(planners) = builder.expr_planners() {
         planners.splice(0..0, checked);
@@ -105,27 +108,32 @@ fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules
 }
 
-/// DataFusion's rules, one behind a condition and ours before them, without the two that push filters through physical operators. They follow columns by name, so that
-/// above a join of two tables with an `id` each the condition of one reaches the other
-/// (`slt/federation/filters_above_joins.slt`). Filters are where they belong since the logical optimizer.
+/// DataFusion's rules between two of ours, two of them replaced, without the two that push filters through physical
+/// operators. They follow columns by name, so that above a join of two tables with an `id` each the condition of one
+/// reaches the other (`slt/federation/filters_above_joins.slt`). Filters are where they belong since the logical optimizer.
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    let projections: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(Projections::new());
-    let rules = PhysicalOptimizer::new().rules;
-    let kept = rules.into_iter().filter(|rule| !rule.name().starts_with("FilterPushdown"));
-    let kept = kept.map(|rule| if rule.name() == projections.name() { Arc::clone(&projections) } else { rule });
-    let first: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(NoFalseConstants);
-    let last: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(WholeOrders);
-    std::iter::once(first).chain(kept).chain([last]).collect()
+    type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
+    let replacements: [Rule; 2] = [Arc::new(Projections::new()), Arc::new(Requirements::new())];
+    let replaced = |rule: Rule| {
+        let replacement = replacements.iter().find(|replacement| replacement.name() == rule.name());
+        replacement.map_or(rule, Arc::clone)
+    };
+    let kept = PhysicalOptimizer::new().rules.into_iter().filter(|rule| !rule.name().starts_with("FilterPushdown"));
+    let first: Rule = Arc::new(NoFalseConstants);
+    let last: Rule = Arc::new(WholeOrders);
+    std::iter::once(first).chain(kept.map(replaced)).chain([last]).collect()
 }
 
-/// A session for one statement.
+/// What one statement is planned with, and what it runs with. Only the second has its memory and its disk.
+///
+/// A session that is built, and not copied, registers every function again.
 pub(crate) fn statement_session(
     base: &SessionState,
     spill: &Arc<SpillFolder>,
     limits: &Limits,
     sources: Arc<StatementSources>,
     prefer_hash_join: bool,
-) -> Result<SessionState> {
+) -> Result<(SessionState, Arc<TaskContext>)> {
     let disk = DiskManagerMode::Custom(Arc::<SpillFolder>::clone(spill));
     let consumers = std::num::NonZeroUsize::new(NAMED_CONSUMERS).unwrap_or(std::num::NonZeroUsize::MIN);
     let pool = TrackConsumersPool::new(FairSpillPool::new(limits.memory_bytes), consumers);
@@ -134,7 +142,7 @@ pub(crate) fn statement_session(
         .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
         .with_max_spill_merge_fan_in(MERGED_RUNS)
         .build_arc()?;
-    let mut config = base.config().clone().with_extension(sources).with_batch_size(limits.batch_rows);
+    let mut config = base.config().clone().with_batch_size(limits.batch_rows);
     let options = config.options_mut();
     options.optimizer.prefer_hash_join = prefer_hash_join;
     options.execution.sort_spill_reservation_bytes =
@@ -144,10 +152,14 @@ pub(crate) fn statement_session(
         // partition only, DataFusion would hash again (physical_planner.rs, sort-merge join).
         config = config.with_target_partitions(2).with_batch_size(limits.batch_rows.min(SPILLING_BATCH_ROWS));
     }
-    let builder = SessionStateBuilder::new_from_existing(base.clone()).with_config(config).with_runtime_env(runtime);
-    let mut state = builder.build();
+    let name = sources.statement.to_string();
+    let config = config.with_extension(sources);
+    // A plan holds the functions it calls.
+    let (scalar, higher_order, aggregate, window) = Default::default();
+    let task = TaskContext::new(None, name, config.clone(), scalar, higher_order, aggregate, window, runtime);
+    let mut state = base.clone();
     // The instant of `now()`.
-    let options = Arc::clone(state.config().options());
-    state.execution_props_mut().mark_start_execution(options);
-    Ok(state)
+    state.execution_props_mut().mark_start_execution(Arc::clone(config.options()));
+    *state.config_mut() = config;
+    Ok((state, Arc::new(task)))
 }

@@ -43,7 +43,7 @@ pub(super) fn table_of(plan: &LogicalPlan) -> Option<&Arc<RemoteTable>> {
 
 /// A table of the database with the most rows among those that hold temporary tables, else of any.
 fn target(plan: &LogicalPlan) -> Option<Arc<RemoteTable>> {
-    let mut sizes: BTreeMap<String, (bool, f64, Arc<RemoteTable>)> = HashMap::new();
+    let mut sizes: BTreeMap<String, (bool, f64, Arc<RemoteTable>)> = BTreeMap::new();
     let _ = plan.apply_with_subqueries(|node| {
         if let Some(table) = table_of(node) {
             let able = table.connector.temporary_table("junto_m", &arrow::datatypes::Schema::empty()).is_ok();

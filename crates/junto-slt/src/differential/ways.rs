@@ -1,11 +1,15 @@
 //! The ways to run a statement, none of which may change its answer.
 
+use std::time::Duration;
+
 use junto_engine::{Engine, Planning, Settings, StatementOptions, Strategy};
 
 use crate::render;
 
 /// Memory of the way in which joins and sorts of large tables do not fit, in bytes.
 const LITTLE_MEMORY: usize = 4 << 20;
+/// A source that must run a whole statement, however badly, may take longer than users would wait.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// Partitions of the way that has more than one.
 const THREADS: usize = 4;
 /// How a refused strategy is reported, and a statement that even spilling does not make small enough. Not answers.
@@ -98,6 +102,7 @@ impl Way {
     pub(super) async fn answer(&self, sql: &str, is_ordered: bool) -> Answer {
         let mut options = StatementOptions { strategy: self.strategy, ..StatementOptions::default() };
         options.limits.memory_bytes = self.memory_bytes;
+        options.limits.timeout = Some(PATIENCE);
         let (engine, text) = (self.engine.clone(), sql.to_owned());
         // As a task, so that a panic is a failure of the statement and not of the run.
         let task = tokio::spawn(async move {
