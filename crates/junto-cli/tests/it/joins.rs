@@ -47,3 +47,25 @@ fn several_joins_restrict_one_read() {
     let answer = place.query(&["-c", &pg], sql).rows();
     assert_eq!(answer, format!("n,total\n{}\n", row.join(",")));
 }
+
+#[test]
+fn what_is_only_asked_for_a_partner_is_compared_once() {
+    let place = Place::with(DIMENSIONS);
+    let sales = (0..20_000).map(|id| format!("{id},{}\n", id % 3));
+    std::fs::create_dir(place.path().join("files")).expect("a folder");
+    place.write("files/sales.csv", format!("id,kind\n{}", sales.collect::<String>()));
+    for (condition, count) in [
+        ("i.kind IN (SELECT kind FROM @files.sales)", 12_000),
+        ("i.kind NOT IN (SELECT kind FROM @files.sales)", 28_000),
+        ("i.id = 39999 OR EXISTS (SELECT 1 FROM @files.sales s WHERE s.kind = i.kind)", 12_001),
+        ("EXISTS (SELECT 1 FROM @files.sales s WHERE s.kind = i.kind AND s.id > i.id + 19990)", 8),
+    ] {
+        let sql = format!("SELECT count(*) AS n FROM @shop.items i WHERE {condition}");
+        let connections = ["-c", "shop=sqlite:shop.db", "-c", "files=files:files"];
+        let outcome = place.junto(&[&["explain", "--analyze"], &connections[..], &[&sql]].concat());
+        let is_short =
+            |line: &str| line.contains("mode=Partial, gby=[kind@") || line.contains("mode=Partial, gby=[id@");
+        assert!(outcome.stdout.lines().any(is_short), "{condition}: {}{}", outcome.stdout, outcome.stderr);
+        assert_eq!(place.query(&connections[2..], &sql).rows(), format!("n\n{count}\n"), "{condition}");
+    }
+}

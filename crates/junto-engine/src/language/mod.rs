@@ -17,6 +17,7 @@ mod outer_joins;
 mod patterns;
 mod projections;
 mod requirements;
+mod semi_joins;
 mod session;
 mod sums;
 mod types;

@@ -26,6 +26,7 @@ use super::outer_joins::NoFalseConstants;
 use super::patterns::Patterns;
 use super::projections::Projections;
 use super::requirements::Requirements;
+use super::semi_joins::SemiJoins;
 use super::whole_orders::WholeOrders;
 use super::{averages, checked, date_trunc, distinct, named, now, numbers, sums};
 use crate::settings::Settings;
@@ -80,6 +81,7 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
     if settings.planning.read_once {
         builder = builder.with_physical_optimizer_rule(Arc::new(ReadOnce));
     }
+    builder = builder.with_physical_optimizer_rule(Arc::new(SemiJoins));
     builder = builder.with_physical_optimizer_rule(Arc::new(NestedLoops));
     let checked: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(CheckedArithmetic)];
     if let Some(planners) = builder.expr_planners() {

@@ -174,7 +174,7 @@ impl Report<'_> {
         let at_once = available_parallelism().map_or(1, NonZero::get) + 1;
         let mut answered = pin!(stream::iter(answered).buffered(at_once));
         while let Some((way, sql, answer)) = answered.next().await {
-            if answer.is_none() {
+            if answer.is_none(way) {
                 continue;
             }
             match answers.iter_mut().find(|(other, _)| other.agrees_with(&answer)) {

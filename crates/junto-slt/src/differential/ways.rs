@@ -1,15 +1,13 @@
 //! The ways to run a statement, none of which may change its answer.
 
-use std::time::Duration;
-
 use junto_engine::{Engine, Planning, Settings, StatementOptions, Strategy};
 
 use crate::render;
 
 /// Memory of the way in which joins and sorts of large tables do not fit, in bytes.
 const LITTLE_MEMORY: usize = 4 << 20;
-/// A source that must run a whole statement, however badly, may take longer than users would wait.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// How a statement is reported that took too long. Not an answer of a source that had to run it, however badly.
+const TOO_LONG: &str = "timed out";
 /// Partitions of the way that has more than one.
 const THREADS: usize = 4;
 /// How a refused strategy is reported, and a statement that even spilling does not make small enough. Not answers.
@@ -26,6 +24,7 @@ pub(super) struct Way {
     engine: Engine,
     memory_bytes: usize,
     strategy: Strategy,
+    whatever_it_costs: bool,
     /// All tables in this source, instead of spread.
     pub(super) one_source: Option<&'static str>,
 }
@@ -35,7 +34,15 @@ pub(super) fn all(engine: impl Fn(Settings) -> Engine) -> Vec<Way> {
     let with = |planning: Planning| engine(Settings { planning, ..Settings::default() });
     let threads = |threads, planning| engine(Settings { threads: Some(threads), planning, ..Settings::default() });
     let memory_bytes = junto_types::Limits::default().memory_bytes;
-    let way = |name, engine| Way { name, engine, memory_bytes, strategy: Strategy::Auto, one_source: None };
+    let way = |name, engine| Way {
+        name,
+        engine,
+        memory_bytes,
+        strategy: Strategy::Auto,
+        whatever_it_costs: false,
+        one_source: None,
+    };
+    let forced = |name, engine| Way { whatever_it_costs: true, ..way(name, engine) };
     let all = Planning::default();
     let nothing = Planning { push_down: false, ..all };
     let everything = Planning { whatever_it_costs: true, ..all };
@@ -52,15 +59,15 @@ pub(super) fn all(engine: impl Fn(Settings) -> Engine) -> Vec<Way> {
         way("several partitions, nothing pushed down", threads(THREADS, nothing)),
         Way { memory_bytes: LITTLE_MEMORY, ..way("little memory", planned.clone()) },
         Way { memory_bytes: LITTLE_MEMORY, ..way("little memory, nothing pushed down", with(nothing)) },
-        way("pushed as far as it goes", pushed.clone()),
-        way("pushed as far as it goes, no keyed scans", with(Planning { keyed_scans: false, ..everything })),
+        forced("pushed as far as it goes", pushed.clone()),
+        forced("pushed as far as it goes, no keyed scans", with(Planning { keyed_scans: false, ..everything })),
         Way { strategy: Strategy::Materialize, ..way("brought to one database", planned.clone()) },
         Way { one_source: Some("pg"), ..way("all in PostgreSQL", planned.clone()) },
-        Way { one_source: Some("pg"), ..way("all pushed to PostgreSQL", pushed.clone()) },
-        Way { one_source: Some("my"), ..way("all pushed to MariaDB", pushed.clone()) },
-        Way { one_source: Some("lite"), ..way("all pushed to SQLite", pushed.clone()) },
+        Way { one_source: Some("pg"), ..forced("all pushed to PostgreSQL", pushed.clone()) },
+        Way { one_source: Some("my"), ..forced("all pushed to MariaDB", pushed.clone()) },
+        Way { one_source: Some("lite"), ..forced("all pushed to SQLite", pushed.clone()) },
         Way { one_source: Some("duck"), ..way("all in DuckDB", planned.clone()) },
-        Way { one_source: Some("duck"), ..way("all pushed to DuckDB", pushed.clone()) },
+        Way { one_source: Some("duck"), ..forced("all pushed to DuckDB", pushed.clone()) },
         Way { one_source: Some("files"), ..way("all in files", planned) },
     ]
 }
@@ -74,8 +81,9 @@ pub(super) enum Answer {
 
 impl Answer {
     /// Neither rows nor a failure of the statement: the way could not be taken.
-    pub(super) fn is_none(&self) -> bool {
-        let mut not_answers = NO_ANSWER.iter().chain(&FAILURES_OF_ROWS);
+    pub(super) fn is_none(&self, way: &Way) -> bool {
+        let too_long: &[&str] = if way.whatever_it_costs { &[TOO_LONG] } else { &[] };
+        let mut not_answers = NO_ANSWER.iter().chain(&FAILURES_OF_ROWS).chain(too_long);
         matches!(self, Answer::Failed(message) if !message.starts_with(PANIC) && not_answers.any(|part| message.contains(part)))
     }
 
@@ -102,7 +110,6 @@ impl Way {
     pub(super) async fn answer(&self, sql: &str, is_ordered: bool) -> Answer {
         let mut options = StatementOptions { strategy: self.strategy, ..StatementOptions::default() };
         options.limits.memory_bytes = self.memory_bytes;
-        options.limits.timeout = Some(PATIENCE);
         let (engine, text) = (self.engine.clone(), sql.to_owned());
         // As a task, so that a panic is a failure of the statement and not of the run.
         let task = tokio::spawn(async move {
