@@ -83,10 +83,8 @@ impl Pool {
     /// [`Error::TooManyConnections`] when all connections stay in use for [`LONGEST_WAIT`].
     pub(crate) async fn get_own(&self, deadline: Option<Instant>) -> Result<Lease> {
         let permit = within(deadline, self.inner.permits.get_for_session());
-        let permit = tokio::time::timeout(LONGEST_WAIT, permit).await.map_err(|_| {
-            let most = self.inner.settings.max_connections;
-            Error::TooManyConnections { reason: format!("all {most} connections of this source are in use") }
-        })??;
+        let permit = tokio::time::timeout(LONGEST_WAIT, permit).await;
+        let permit = permit.map_err(|_| Error::TooManyConnections { reason: self.inner.permits.no_session() })??;
         let session = self.connect(Access::ReadOnly, deadline).await?;
         Ok(self.lease(session, permit, false))
     }

@@ -49,6 +49,17 @@ impl Permits {
         self.most
     }
 
+    /// Why nobody gives a permit for a session.
+    pub fn no_session(&self) -> String {
+        match self.most {
+            1 => {
+                "the only connection of this source, or of another with one, serves a statement that brings rows there"
+                    .into()
+            }
+            most => format!("all {most} connections of this source are in use"),
+        }
+    }
+
     /// How many are in use.
     pub fn in_use(&self) -> usize {
         self.most.saturating_sub(self.all.available_permits())

@@ -89,10 +89,8 @@ impl Pool {
     /// # Errors
     /// [`Error::TooManyConnections`] when all connections stay in use for [`LONGEST_WAIT`].
     pub(crate) async fn own(self: &Arc<Self>) -> Result<Lease> {
-        let permit = tokio::time::timeout(LONGEST_WAIT, self.permits.get_for_session()).await.map_err(|_| {
-            let most = self.max_connections();
-            Error::TooManyConnections { reason: format!("all {most} connections of this source are in use") }
-        })?;
+        let permit = tokio::time::timeout(LONGEST_WAIT, self.permits.get_for_session()).await;
+        let permit = permit.map_err(|_| Error::TooManyConnections { reason: self.permits.no_session() })?;
         let permit = Some(permit);
         self.make_room();
         let (pool, idle) = (Arc::clone(self), Some(self.open(Session::Generated).await?));

@@ -11,6 +11,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_empty_array};
+use arrow::compute::concat;
+use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, JoinType};
@@ -21,7 +24,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::joins::NestedLoopJoinExec;
-use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, SpillMetrics};
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet, SpillMetrics};
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::spill::SpillManager;
 use datafusion::physical_plan::stream::{EmptyRecordBatchStream, RecordBatchStreamAdapter};
@@ -29,7 +32,8 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
     SendableRecordBatchStream,
 };
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::future::ready;
+use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
 
 /// Memory of a batch on the disk, about.
@@ -54,7 +58,7 @@ impl PhysicalOptimizerRule for NestedLoops {
     }
 
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        // As in `junto_federation::ReadOnce`: joins do not hash when memory was short.
+        // As in `junto_federation::ReadOnce`: joins that can sort instead of hash do so when memory was short.
         let memory_was_short = !config.optimizer.prefer_hash_join;
         let rewrite = |node: Arc<dyn ExecutionPlan>| {
             let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() else { return Ok(Transformed::no(node)) };
@@ -123,8 +127,8 @@ struct LeftRowsExec {
 enum Kept {
     /// That they were.
     Nothing(AtomicBool),
-    /// They are in a file, unless there were none.
-    OnDisk(Arc<OnceCell<Option<Arc<dyn SpillFile>>>>),
+    /// They are in a file, unless there were none. Neither they nor their failure comes twice.
+    OnDisk(Arc<OnceCell<Result<Option<Arc<dyn SpillFile>>, Arc<DataFusionError>>>>),
 }
 
 impl LeftRowsExec {
@@ -146,6 +150,21 @@ async fn stored(mut rows: SendableRecordBatchStream, manager: &SpillManager) -> 
         }
     }
     file.finish()
+}
+
+/// The rows in memory of their own. What is read from a file shares the memory of its batch, which the join would count once
+/// per column and more.
+fn apart(batch: &RecordBatch) -> Result<RecordBatch> {
+    let copied = |column: &ArrayRef| -> Result<ArrayRef> {
+        Ok(match column.data_type() {
+            DataType::Utf8View => Arc::new(column.as_string_view().gc()),
+            DataType::BinaryView => Arc::new(column.as_binary_view().gc()),
+            of => concat(&[column, &new_empty_array(of)])?,
+        })
+    };
+    let columns = batch.columns().iter().map(copied).collect::<Result<_>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
 }
 
 impl fmt::Debug for LeftRowsExec {
@@ -201,6 +220,10 @@ impl ExecutionPlan for LeftRowsExec {
         self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
     }
 
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
     fn execute(&self, partition: usize, task: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let file = match &self.kept {
             Kept::Nothing(was_read) if was_read.swap(true, Ordering::Relaxed) => {
@@ -216,11 +239,14 @@ impl ExecutionPlan for LeftRowsExec {
         let (input, named) = (Arc::clone(&self.input), Arc::clone(&schema));
         let rows = stream::once(async move {
             let store = || async { stored(input.execute(partition, task)?, &manager).await };
-            Ok::<_, DataFusionError>(match file.get_or_try_init(store).await? {
-                Some(file) => manager.read_spill_as_stream(Arc::clone(file), None)?,
-                None => Box::pin(EmptyRecordBatchStream::new(named)),
+            let stored = file.get_or_init(|| store().map_err(Arc::new)).await;
+            Ok(match stored {
+                Ok(Some(file)) => manager.read_spill_as_stream(Arc::clone(file), None)?,
+                Ok(None) => Box::pin(EmptyRecordBatchStream::new(named)),
+                Err(error) => return Err(DataFusionError::Shared(Arc::clone(error))),
             })
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows.try_flatten())))
+        let rows = rows.try_flatten().and_then(|batch| ready(apart(&batch)));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 }

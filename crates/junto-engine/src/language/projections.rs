@@ -15,6 +15,8 @@ use datafusion::physical_plan::joins::SortMergeJoinExec;
 use datafusion::physical_plan::joins::utils::JoinFilter;
 use datafusion::physical_plan::projection::ProjectionExec;
 
+use super::requirements::ensured;
+
 /// DataFusion's rule that moves projections below other operators, for plans in which it may.
 ///
 /// - Below a join by sorting it moves columns and not the positions of its condition, which then reads others. And such
@@ -48,7 +50,7 @@ impl PhysicalOptimizerRule for Projections {
             return Ok(rewritten.data);
         }
         let apart = rewritten.data.transform_up(with_projection_apart)?;
-        self.inner.optimize(apart.data, config)
+        ensured(self.inner.optimize(apart.data, config)?, config)
     }
 }
 

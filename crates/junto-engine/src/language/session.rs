@@ -1,4 +1,4 @@
-//! DataFusion's session: built once, and a copy per statement with its own sources and memory.
+//! DataFusion's session: built once, copied for the planning of each statement, and what the statement runs with.
 
 use std::sync::Arc;
 
@@ -25,7 +25,6 @@ use super::not_in::NotIn;
 use super::outer_joins::NoFalseConstants;
 use super::patterns::Patterns;
 use super::projections::Projections;
-use super::requirements::Requirements;
 use super::semi_joins::SemiJoins;
 use super::whole_orders::WholeOrders;
 use super::{averages, checked, date_trunc, distinct, named, now, numbers, sums};
@@ -110,20 +109,17 @@ fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules
 }
 
-/// DataFusion's rules between two of ours, two of them replaced, without the two that push filters through physical
+/// DataFusion's rules between two of ours, one behind a condition, without the two that push filters through physical
 /// operators. They follow columns by name, so that above a join of two tables with an `id` each the condition of one
 /// reaches the other (`slt/federation/filters_above_joins.slt`). Filters are where they belong since the logical optimizer.
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
-    let replacements: [Rule; 2] = [Arc::new(Projections::new()), Arc::new(Requirements::new())];
-    let replaced = |rule: Rule| {
-        let replacement = replacements.iter().find(|replacement| replacement.name() == rule.name());
-        replacement.map_or(rule, Arc::clone)
-    };
-    let kept = PhysicalOptimizer::new().rules.into_iter().filter(|rule| !rule.name().starts_with("FilterPushdown"));
-    let first: Rule = Arc::new(NoFalseConstants);
-    let last: Rule = Arc::new(WholeOrders);
-    std::iter::once(first).chain(kept.map(replaced)).chain([last]).collect()
+    let projections: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(Projections::new());
+    let rules = PhysicalOptimizer::new().rules;
+    let kept = rules.into_iter().filter(|rule| !rule.name().starts_with("FilterPushdown"));
+    let kept = kept.map(|rule| if rule.name() == projections.name() { Arc::clone(&projections) } else { rule });
+    let first: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(NoFalseConstants);
+    let last: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(WholeOrders);
+    std::iter::once(first).chain(kept).chain([last]).collect()
 }
 
 /// What one statement is planned with, and what it runs with. Only the second has its memory and its disk.

@@ -20,7 +20,7 @@ use super::slot::KeySlot;
 use super::tap::KeyTapExec;
 use crate::execution::{KeyBinding, KeyColumn, RemoteScanExec};
 
-/// Makes keys flow. Must be the last physical optimizer rule: later ones could move a tap away from its join.
+/// Makes keys flow. Must run after all rules that move operators: they could move a tap away from its join.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct KeyFlow;
 
