@@ -38,7 +38,9 @@ impl Place {
     }
 
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
-        std::fs::write(self.path().join(name), text).expect("written");
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("in the place")).expect("a folder");
+        std::fs::write(path, text).expect("written");
     }
 
     pub(crate) fn read(&self, name: &str) -> String {

@@ -52,7 +52,6 @@ fn several_joins_restrict_one_read() {
 fn what_is_only_asked_for_a_partner_is_compared_once() {
     let place = Place::with(DIMENSIONS);
     let sales = (0..20_000).map(|id| format!("{id},{}\n", id % 3));
-    std::fs::create_dir(place.path().join("files")).expect("a folder");
     place.write("files/sales.csv", format!("id,kind\n{}", sales.collect::<String>()));
     for (condition, count) in [
         ("i.kind IN (SELECT kind FROM @files.sales)", 12_000),

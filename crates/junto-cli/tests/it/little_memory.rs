@@ -11,7 +11,6 @@ const MEMORY: &str = "4MB";
 fn place() -> Place {
     let place = Place::with(TABLE);
     let rows = (101..3101).map(|n| format!("{n},{n}{}\n", "y".repeat(2000)));
-    std::fs::create_dir(place.path().join("files")).expect("a folder");
     place.write("files/t.csv", format!("n,text\n{}", rows.collect::<String>()));
     place
 }

@@ -49,7 +49,6 @@ fn what_one_database_cannot_run_is_refused_with_the_reason() {
     let said = place.query(&["--strategy", "push_down"], literal).refused(1);
     assert!(said.contains("strategy `push_down` is not possible"), "{said}");
     assert_eq!(place.query(&[], literal).rows(), "letter,user_id\na,1\n");
-    std::fs::create_dir(place.path().join("files")).expect("a folder");
     place.write("files/users.csv", "id,name\n1,Ada\n");
     let both = "SELECT u.name FROM @shop.orders o JOIN @files.users u ON u.id = o.user_id";
     let said = place.query(&["-c", "files=files:files", "--strategy", "push_down"], both).refused(1);

@@ -22,7 +22,7 @@ use datafusion::execution::{SpillFile, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
-use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
+use datafusion::physical_plan::execution_plan::ReplaceChildrenOptions;
 use datafusion::physical_plan::joins::NestedLoopJoinExec;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet, SpillMetrics};
 use datafusion::physical_plan::repartition::RepartitionExec;
@@ -35,6 +35,8 @@ use datafusion::physical_plan::{
 use futures::future::ready;
 use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
+
+use super::whole_orders::recomputed;
 
 /// Memory of a batch on the disk, about.
 const STORED_BYTES: usize = 128 << 10;
@@ -102,8 +104,7 @@ fn with_inputs(
     left: LeftRowsExec,
     right: Arc<dyn ExecutionPlan>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
-    Arc::clone(node).replace_children(vec![Arc::new(left), right], options)
+    Arc::clone(node).replace_children(vec![Arc::new(left), right], recomputed())
 }
 
 /// The rows by the hashes that others rely on. How many partitions there are else is nobody's concern.
@@ -192,14 +193,6 @@ impl ExecutionPlan for LeftRowsExec {
         vec![&self.input]
     }
 
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
     fn apply_expressions(
         &self,
         _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
@@ -217,7 +210,7 @@ impl ExecutionPlan for LeftRowsExec {
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+        self.replace_children(children, recomputed())
     }
 
     fn metrics(&self) -> Option<MetricsSet> {

@@ -14,9 +14,10 @@ use datafusion::physical_expr::expressions::{BinaryExpr, Literal};
 use datafusion::physical_expr::{PhysicalExpr, conjunction, split_conjunction};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
 use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
+
+use super::whole_orders::recomputed;
 
 /// Writes `x = literal` as `x IS NOT DISTINCT FROM literal` in filters below such a side. Must run before sorts are placed.
 #[derive(Debug)]
@@ -49,8 +50,7 @@ fn rewrite(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn Execution
     for (child, may_lack) in children.into_iter().zip([left_may_lack, right_may_lack]) {
         rewritten.push(if may_lack { child.transform_up(without_constants)?.data } else { child });
     }
-    let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
-    plan.replace_children(rewritten, options).map(Transformed::yes)
+    plan.replace_children(rewritten, recomputed()).map(Transformed::yes)
 }
 
 fn join_type(plan: &Arc<dyn ExecutionPlan>) -> Option<JoinType> {

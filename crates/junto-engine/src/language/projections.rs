@@ -49,8 +49,9 @@ impl PhysicalOptimizerRule for Projections {
         if rewritten.transformed {
             return Ok(rewritten.data);
         }
-        let apart = rewritten.data.transform_up(with_projection_apart)?;
-        ensured(self.inner.optimize(apart.data, config)?, config)
+        let apart = rewritten.data.transform_up(with_projection_apart)?.data;
+        let moved = self.inner.optimize(Arc::clone(&apart), config)?;
+        if Arc::ptr_eq(&moved, &apart) { Ok(moved) } else { ensured(moved, config) }
     }
 }
 

@@ -10,8 +10,9 @@ use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
-use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::joins::HashJoinExec;
+
+use super::whole_orders::recomputed;
 
 /// Groups that side by all its columns: `status IN (SELECT status FROM …)` then compares each row with three others, where
 /// the hash join would go through all rows of the same status for each.
@@ -45,8 +46,7 @@ impl PhysicalOptimizerRule for SemiJoins {
                 return Ok(Transformed::no(node));
             }
             *asked = grouped(asked)?;
-            let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
-            node.replace_children(sides, options).map(Transformed::yes)
+            node.replace_children(sides, recomputed()).map(Transformed::yes)
         })
         .map(|transformed| transformed.data)
     }

@@ -80,8 +80,8 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
     if settings.planning.read_once {
         builder = builder.with_physical_optimizer_rule(Arc::new(ReadOnce));
     }
-    builder = builder.with_physical_optimizer_rule(Arc::new(SemiJoins));
-    builder = builder.with_physical_optimizer_rule(Arc::new(NestedLoops));
+    builder =
+        builder.with_physical_optimizer_rule(Arc::new(SemiJoins)).with_physical_optimizer_rule(Arc::new(NestedLoops));
     let checked: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(CheckedArithmetic)];
     if let Some(planners) = builder.expr_planners() {
         planners.splice(0..0, checked);

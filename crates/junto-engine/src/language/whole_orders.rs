@@ -66,6 +66,7 @@ fn ordered(plan: &Arc<dyn ExecutionPlan>, order: Vec<PhysicalSortExpr>) -> Resul
     Ok(Some(Arc::new(whole)))
 }
 
-fn recomputed() -> ReplaceChildrenOptions {
+/// A node with other children finds its properties anew.
+pub(super) fn recomputed() -> ReplaceChildrenOptions {
     ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute)
 }

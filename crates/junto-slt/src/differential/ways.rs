@@ -24,7 +24,6 @@ pub(super) struct Way {
     engine: Engine,
     memory_bytes: usize,
     strategy: Strategy,
-    whatever_it_costs: bool,
     /// All tables in this source, instead of spread.
     pub(super) one_source: Option<&'static str>,
 }
@@ -34,15 +33,7 @@ pub(super) fn all(engine: impl Fn(Settings) -> Engine) -> Vec<Way> {
     let with = |planning: Planning| engine(Settings { planning, ..Settings::default() });
     let threads = |threads, planning| engine(Settings { threads: Some(threads), planning, ..Settings::default() });
     let memory_bytes = junto_types::Limits::default().memory_bytes;
-    let way = |name, engine| Way {
-        name,
-        engine,
-        memory_bytes,
-        strategy: Strategy::Auto,
-        whatever_it_costs: false,
-        one_source: None,
-    };
-    let forced = |name, engine| Way { whatever_it_costs: true, ..way(name, engine) };
+    let way = |name, engine| Way { name, engine, memory_bytes, strategy: Strategy::Auto, one_source: None };
     let all = Planning::default();
     let nothing = Planning { push_down: false, ..all };
     let everything = Planning { whatever_it_costs: true, ..all };
@@ -59,15 +50,15 @@ pub(super) fn all(engine: impl Fn(Settings) -> Engine) -> Vec<Way> {
         way("several partitions, nothing pushed down", threads(THREADS, nothing)),
         Way { memory_bytes: LITTLE_MEMORY, ..way("little memory", planned.clone()) },
         Way { memory_bytes: LITTLE_MEMORY, ..way("little memory, nothing pushed down", with(nothing)) },
-        forced("pushed as far as it goes", pushed.clone()),
-        forced("pushed as far as it goes, no keyed scans", with(Planning { keyed_scans: false, ..everything })),
+        way("pushed as far as it goes", pushed.clone()),
+        way("pushed as far as it goes, no keyed scans", with(Planning { keyed_scans: false, ..everything })),
         Way { strategy: Strategy::Materialize, ..way("brought to one database", planned.clone()) },
         Way { one_source: Some("pg"), ..way("all in PostgreSQL", planned.clone()) },
-        Way { one_source: Some("pg"), ..forced("all pushed to PostgreSQL", pushed.clone()) },
-        Way { one_source: Some("my"), ..forced("all pushed to MariaDB", pushed.clone()) },
-        Way { one_source: Some("lite"), ..forced("all pushed to SQLite", pushed.clone()) },
+        Way { one_source: Some("pg"), ..way("all pushed to PostgreSQL", pushed.clone()) },
+        Way { one_source: Some("my"), ..way("all pushed to MariaDB", pushed.clone()) },
+        Way { one_source: Some("lite"), ..way("all pushed to SQLite", pushed.clone()) },
         Way { one_source: Some("duck"), ..way("all in DuckDB", planned.clone()) },
-        Way { one_source: Some("duck"), ..forced("all pushed to DuckDB", pushed.clone()) },
+        Way { one_source: Some("duck"), ..way("all pushed to DuckDB", pushed.clone()) },
         Way { one_source: Some("files"), ..way("all in files", planned) },
     ]
 }
@@ -82,7 +73,7 @@ pub(super) enum Answer {
 impl Answer {
     /// Neither rows nor a failure of the statement: the way could not be taken.
     pub(super) fn is_none(&self, way: &Way) -> bool {
-        let too_long: &[&str] = if way.whatever_it_costs { &[TOO_LONG] } else { &[] };
+        let too_long = way.engine.settings().planning.whatever_it_costs.then_some(&TOO_LONG);
         let mut not_answers = NO_ANSWER.iter().chain(&FAILURES_OF_ROWS).chain(too_long);
         matches!(self, Answer::Failed(message) if !message.starts_with(PANIC) && not_answers.any(|part| message.contains(part)))
     }
