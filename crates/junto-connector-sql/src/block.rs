@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use junto_connector::Relation;
+
 use crate::dialect::{Dialect, Operand};
 use crate::expression::{BlockColumn, balanced};
 
@@ -15,7 +17,6 @@ pub(crate) struct Block {
     pub(crate) conditions: Vec<String>,
     pub(crate) grouped: bool,
     pub(crate) groups: Vec<String>,
-    pub(crate) having: Option<&'static str>,
     pub(crate) distinct: bool,
     pub(crate) columns: Vec<BlockColumn>,
     /// Kept apart from the text, so that a block around this one can repeat it.
@@ -41,7 +42,6 @@ impl Block {
             conditions: Vec::new(),
             grouped: false,
             groups: Vec::new(),
-            having: None,
             distinct: false,
             columns,
             order: Vec::new(),
@@ -64,12 +64,13 @@ impl Block {
     }
 
     /// The finished text; `hidden` columns follow the block's own.
-    pub(crate) fn select(&self, dialect: &dyn Dialect, hidden: &[String]) -> String {
+    pub(crate) fn select(&self, dialect: &dyn Dialect, aliases: &ColumnAliases, hidden: &[String]) -> String {
+        let named = |at, sql: &str| format!("{sql} AS {}", aliases.at(at));
         let shown = self.columns.iter().map(|column| &column.value);
-        let items = shown.chain(hidden).enumerate().map(|(at, sql)| format!("{sql} AS c{at}"));
+        let items = shown.chain(hidden).enumerate().map(|(at, sql)| named(at, sql));
         let mut list = items.collect::<Vec<_>>().join(", ");
         if list.is_empty() {
-            list = if self.grouped { "COUNT(*) AS c0" } else { "1 AS c0" }.into();
+            list = named(0, if self.grouped { "COUNT(*)" } else { "1" });
         }
         let mut sql = format!("SELECT {}{list} FROM {}", if self.distinct { "DISTINCT " } else { "" }, self.from);
         if !self.conditions.is_empty() {
@@ -77,9 +78,6 @@ impl Block {
         }
         if !self.groups.is_empty() {
             let _ = write!(sql, " GROUP BY {}", self.groups.join(", "));
-        }
-        if let Some(having) = self.having {
-            let _ = write!(sql, " HAVING {having}");
         }
         if !self.order.is_empty() {
             let keys = self.order.iter().map(|key| dialect.sort_key(&key.operand, key.descending, key.nulls_first));
@@ -90,6 +88,48 @@ impl Block {
         }
         sql
     }
+}
+
+/// Names of the columns of SELECTs.
+#[derive(Debug)]
+pub(crate) struct ColumnAliases {
+    prefix: String,
+}
+
+impl ColumnAliases {
+    /// Names that no table of the relation has for a column that is read. MariaDB moves a condition on a derived table into
+    /// the HAVING of that, where it looks the names up once more and would find both.
+    pub(crate) fn beside(relation: &Relation) -> Self {
+        fn read<'a>(relation: &'a Relation, names: &mut Vec<&'a str>) {
+            if let Relation::Scan { columns, .. } = relation {
+                names.extend(columns.iter().map(|column| column.name.as_str()));
+            }
+            relation.inputs().into_iter().for_each(|input| read(input, names));
+        }
+        let mut names = Vec::new();
+        read(relation, &mut names);
+        let mut prefix = "c".to_owned();
+        while names.iter().any(|name| is_numbered(name, &prefix)) {
+            prefix.push('_');
+        }
+        Self { prefix }
+    }
+
+    /// The name of the column at a position.
+    pub(crate) fn at(&self, at: usize) -> String {
+        format!("{}{at}", self.prefix)
+    }
+
+    /// The same, of a derived table.
+    pub(crate) fn of(&self, table: &str, at: usize) -> String {
+        format!("{table}.{}", self.at(at))
+    }
+}
+
+fn is_numbered(name: &str, prefix: &str) -> bool {
+    let digits =
+        name.get(prefix.len()..).filter(|_| name.as_bytes()[..prefix.len()].eq_ignore_ascii_case(prefix.as_bytes()));
+    digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Conditions joined by AND.

@@ -2,8 +2,8 @@
 //!
 //! Every relational operator could be a derived table of its own: `(SELECT … AS c0, … AS c1 FROM … ) AS t1`. Where the
 //! meaning stays the same, operators share one SELECT block instead, for readers and for optimisers that do not look
-//! into derived tables. Tables get the aliases `t0`, `t1` …, columns `c0`, `c1` …; names of the user never become
-//! aliases, so nothing can clash.
+//! into derived tables. Tables get the aliases `t0`, `t1` …, columns `c0`, `c1` …, or `c_0`, `c_1` … where a table has
+//! columns of such names; names of the user never become aliases, so nothing can clash.
 
 mod groups;
 mod joins;
@@ -14,13 +14,12 @@ use junto_connector::{Error, RemotePlan, Result, ScanColumn, TextSemantics};
 use junto_types::TableName;
 use uuid::Uuid;
 
-use crate::block::{Block, OrderKey};
+use crate::block::{Block, ColumnAliases, OrderKey};
 use crate::dialect::{Dialect, Operand};
 use crate::expression::{BlockColumn, Printer};
 use crate::keys::KeyValues;
 
-/// SQL of a plan. Result columns come in the plan's order, named `c0`, `c1` …; a plan without columns gives one column
-/// that means nothing. `keys` restrict the plan's result, never what is below a limit or aggregate inside it.
+/// SQL of a plan. Result columns come in the plan's order; a plan without columns gives one column that means nothing. `keys` restrict the plan's result, never what is below a limit or aggregate inside it.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for what the dialect cannot spell; the planner should not have pushed it.
@@ -40,12 +39,12 @@ pub fn generate_part(
     keys: Option<KeyValues<'_>>,
     part: Option<&str>,
 ) -> Result<String> {
-    let mut generator = Generator { dialect, tables: 0, part };
+    let mut generator = Generator { dialect, tables: 0, columns: ColumnAliases::beside(&plan.root), part };
     let mut block = generator.relation(&plan.root)?;
     if let Some(keys) = keys {
         block = generator.keyed(block, keys)?;
     }
-    Ok(block.select(dialect, &[]))
+    Ok(block.select(dialect, &generator.columns, &[]))
 }
 
 /// Whether the dialect can spell an expression over these columns of a table. A connector asks it beside its
@@ -73,6 +72,7 @@ pub const FIRST_TABLE: &str = "t0";
 struct Generator<'a> {
     dialect: &'a dyn Dialect,
     tables: usize,
+    columns: ColumnAliases,
     /// Condition on the first table that is scanned.
     part: Option<&'a str>,
 }
@@ -162,15 +162,15 @@ impl Generator<'_> {
                     hidden.push(key.operand.sql.clone());
                     block.columns.len() + hidden.len() - 1
                 });
-                let operand = Operand { sql: format!("{alias}.c{at}"), raw: false, ..key.operand.clone() };
+                let operand = Operand { sql: self.columns.of(&alias, at), raw: false, ..key.operand.clone() };
                 OrderKey { operand, ..key.clone() }
             })
             .collect();
         if block.is_limited() {
             block.order = order;
         }
-        let select = block.select(self.dialect, &hidden);
-        let mut outer = derived(&alias, &select, block.columns.into_iter().map(|column| column.info));
+        let select = block.select(self.dialect, &self.columns, &hidden);
+        let mut outer = self.derived(&alias, &select, block.columns.into_iter().map(|column| column.info));
         outer.order = outer_order;
         outer
     }
@@ -280,12 +280,25 @@ impl Generator<'_> {
                 block = self.wrapped(block);
             }
             block.order.clear();
-            selects.push(block.select(self.dialect, &[]));
+            selects.push(block.select(self.dialect, &self.columns, &[]));
         }
         if selects.is_empty() {
             return Err(Error::internal("a union without inputs"));
         }
-        Ok(derived(&self.alias(), &selects.join(" UNION ALL "), columns.into_iter()))
+        let alias = self.alias();
+        Ok(self.derived(&alias, &selects.join(" UNION ALL "), columns.into_iter()))
+    }
+
+    /// A block over a subquery.
+    fn derived(&self, alias: &str, select: &str, columns: impl Iterator<Item = RelationColumn>) -> Block {
+        let columns = columns.enumerate().map(|(at, info)| BlockColumn {
+            info,
+            value: self.columns.of(alias, at),
+            compared: None,
+            plain: true,
+            ungrouped: None,
+        });
+        Block::over(format!("({select}) AS {alias}"), columns.collect())
     }
 }
 
@@ -295,18 +308,6 @@ fn ungrouped_keys(block: &Block, columns: &[usize]) -> Option<Vec<BlockColumn>> 
         return None;
     }
     columns.iter().map(|index| block.columns.get(*index)?.ungrouped.as_deref().cloned()).collect()
-}
-
-/// A block over a subquery, whose columns are `c0`, `c1` ….
-fn derived(alias: &str, select: &str, columns: impl Iterator<Item = RelationColumn>) -> Block {
-    let columns = columns.enumerate().map(|(at, info)| BlockColumn {
-        info,
-        value: format!("{alias}.c{at}"),
-        compared: None,
-        plain: true,
-        ungrouped: None,
-    });
-    Block::over(format!("({select}) AS {alias}"), columns.collect())
 }
 
 /// A limit over a limit is one limit.

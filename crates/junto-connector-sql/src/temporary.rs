@@ -47,7 +47,7 @@ pub fn container(data_type: &DataType) -> DataType {
     }
 }
 
-/// Describes a temporary table with columns `c0`, `c1` … for the fields of a schema. `stored` gets types as [`container`]
+/// Describes a temporary table with columns `v0`, `v1` … for the fields of a schema. `stored` gets types as [`container`]
 /// returns them.
 ///
 /// # Errors
@@ -63,7 +63,7 @@ pub fn describe(
         let what = || format!("a temporary table with a column of type {}", field.data_type());
         let stored = stored(&wanted).ok_or_else(|| Error::Unsupported { driver, what: what() })?;
         Ok(ColumnInfo {
-            name: format!("c{at}"),
+            name: format!("v{at}"),
             source_type: stored.source_type,
             data_type: stored.data_type,
             nullable: field.is_nullable(),

@@ -94,7 +94,8 @@ fn check(root: Relation, keys: Option<KeyValues<'_>>, expected: &str) {
     assert_eq!(sql, expected);
     if !sql.contains('…') && !sql.contains('$') {
         let connection = rusqlite::Connection::open_in_memory().expect("opens");
-        let schema = "ATTACH ':memory:' AS s; CREATE TABLE s.t (a, b, c); CREATE TABLE s.u (a, b)";
+        let schema =
+            "ATTACH ':memory:' AS s; CREATE TABLE s.t (a, b, c); CREATE TABLE s.u (a, b); CREATE TABLE s.v (C1, c_2)";
         connection.execute_batch(schema).expect("made");
         connection.prepare(&sql).unwrap_or_else(|error| panic!("{error}\n{sql}"));
     }
@@ -130,6 +131,20 @@ fn what_comes_after_a_limit_goes_around_it() {
         sort(sort(scan("t", &["a", "b"]), 0, Some(3)), 1, None),
         None,
         r#"SELECT t1.c0 AS c0, t1.c1 AS c1 FROM (SELECT t0."a" AS c0, t0."b" AS c1 FROM "s"."t" AS t0 ORDER BY t0."a" DESC NULLS LAST LIMIT 3) AS t1 ORDER BY t1.c1 DESC NULLS LAST"#,
+    );
+}
+
+#[test]
+fn aliases_are_no_columns() {
+    check(
+        filter(limit(scan("v", &["C1"]), 0, Some(3)), over(0, 1)),
+        None,
+        r#"SELECT t1.c_0 AS c_0 FROM (SELECT t0."C1" AS c_0 FROM "s"."v" AS t0 LIMIT 3) AS t1 WHERE t1.c_0 > 1"#,
+    );
+    check(
+        join(scan("v", &["C1", "c_2"]), scan("t", &["a"]), JoinKind::Inner),
+        None,
+        r#"SELECT t0."C1" AS c__0, t0."c_2" AS c__1, t1."a" AS c__2 FROM "s"."v" AS t0 INNER JOIN "s"."t" AS t1 ON t0."C1" = t1."a""#,
     );
 }
 
@@ -203,7 +218,12 @@ fn aggregates() {
     check(
         aggregate(scan("t", &[]), vec![int(1)], vec![count()]),
         None,
-        r#"SELECT 1 AS c0, COUNT(*) AS c1 FROM "s"."t" AS t0 HAVING COUNT(*) > 0"#,
+        r#"SELECT 1 AS c0, COUNT(*) AS c1 FROM "s"."t" AS t0 GROUP BY 1 + 0"#,
+    );
+    check(
+        aggregate(scan("t", &["a"]), vec![int(1)], vec![]),
+        None,
+        r#"SELECT 1 AS c0 FROM "s"."t" AS t0 GROUP BY 1 + 0"#,
     );
 }
 
