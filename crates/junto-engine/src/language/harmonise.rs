@@ -13,12 +13,13 @@
 //! | floating point | decimal | compared as floating point |
 //! | text | number, date, boolean | refused: cast one side |
 //!
-//! Text *literals* take the other side's type, as in PostgreSQL. Columns of a
-//! union meet by the same rules. What is not done here DataFusion's own coercions do, which run afterwards.
+//! Text *literals* take the other side's type, as in PostgreSQL. Columns of a union, branches of CASE and arguments of
+//! functions that choose among them meet by the same rules. What is not done here DataFusion's own coercions do, which run
+//! afterwards.
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, ScalarValue, internal_err, plan_err};
@@ -39,6 +40,9 @@ use super::{checked, numbers};
 /// Name of the column of a subquery behind IN.
 const SUBQUERY_COLUMN: &str = "__junto_in";
 
+/// Functions whose value is one of their arguments, in the type that is common to them.
+const CHOOSING: [&str; 7] = ["coalesce", "greatest", "ifnull", "least", "nullif", "nvl", "nvl2"];
+
 /// Applies the table above to every comparison.
 #[derive(Debug)]
 pub(crate) struct Harmonise;
@@ -54,9 +58,20 @@ impl AnalyzerRule for Harmonise {
             return Ok(harmonised.data);
         }
         // Operators above a union or projection remember its old types.
-        let recomputed = |plan: LogicalPlan| plan.recompute_schema().map(Transformed::yes);
-        harmonised.data.transform_up_with_subqueries(recomputed).map(|transformed| transformed.data)
+        recomputed(harmonised.data)
     }
+}
+
+/// The plan with schemas that follow from its leaves and expressions.
+pub(super) fn recomputed(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let recompute = |plan: LogicalPlan| match plan {
+        // DataFusion keeps the schema of a union whose inputs have as many columns as before.
+        LogicalPlan::Union(union) => {
+            Union::try_new_with_loose_types(union.inputs).map(|union| Transformed::yes(LogicalPlan::Union(union)))
+        }
+        other => other.recompute_schema().map(Transformed::yes),
+    };
+    plan.transform_up_with_subqueries(recompute).map(|transformed| transformed.data)
 }
 
 fn harmonise_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
@@ -97,32 +112,63 @@ fn harmonise_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     })
 }
 
-/// Booleans beside integers become integers.
+/// The columns of all parts in types that DataFusion brings together without a loss.
 fn harmonise_union(union: Union) -> Result<Transformed<LogicalPlan>> {
     let columns = union.schema.fields().len();
     let types = |column: usize| {
         union.inputs.iter().filter_map(move |input| input.schema().fields().get(column).map(|f| f.data_type().clone()))
     };
-    let mixed: Vec<usize> = (0..columns)
-        .filter(|column| types(*column).any(|t| t == DataType::Boolean) && types(*column).any(|t| t.is_integer()))
-        .collect();
-    if mixed.is_empty() {
+    let common: Vec<Option<DataType>> = (0..columns).map(|column| common_type(types(column))).collect();
+    let differs = |column: usize, of: &DataType| common[column].as_ref().filter(|common| changes(of, common));
+    if !(0..columns).any(|column| types(column).any(|of| differs(column, &of).is_some())) {
         return Ok(Transformed::no(LogicalPlan::Union(union)));
     }
     let widened = |input: Arc<LogicalPlan>| -> Result<Arc<LogicalPlan>> {
         let exprs = input.schema().iter().enumerate().map(|(index, (qualifier, field))| {
             let column = Expr::Column(Column::from((qualifier, field)));
-            if mixed.contains(&index) && *field.data_type() == DataType::Boolean {
-                cast(column, DataType::Int64).alias_qualified(qualifier.cloned(), field.name())
-            } else {
-                column
+            match differs(index, field.data_type()) {
+                Some(common) => cast(column, common.clone()).alias_qualified(qualifier.cloned(), field.name()),
+                None => column,
             }
         });
         let exprs = exprs.collect();
         Ok(Arc::new(LogicalPlan::Projection(Projection::try_new(exprs, input)?)))
     };
-    let inputs = union.inputs.into_iter().map(widened).collect::<Result<Vec<_>>>()?;
+    let inputs = union.inputs.iter().cloned().map(widened).collect::<Result<Vec<_>>>()?;
     Ok(Transformed::yes(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?)))
+}
+
+/// The type in which values meet that DataFusion would bring together otherwise; none where it does that well.
+fn common_type(types: impl Iterator<Item = DataType>) -> Option<DataType> {
+    let types: Vec<DataType> = types.collect();
+    let any = |of: fn(&DataType) -> bool| types.iter().any(of);
+    if any(DataType::is_floating) && any(DataType::is_decimal) {
+        let is_short = types.iter().filter(|of| of.is_floating()).all(|of| *of == DataType::Float32);
+        return Some(if is_short { DataType::Float32 } else { DataType::Float64 });
+    }
+    if any(|of| *of == DataType::Date32) {
+        // DataFusion counts in nanoseconds then, of which 64 bits hold those of a few centuries.
+        return types.iter().find_map(|of| match of {
+            DataType::Timestamp(_, zone) => Some(DataType::Timestamp(TimeUnit::Microsecond, zone.clone())),
+            _ => None,
+        });
+    }
+    (any(|of| *of == DataType::Boolean) && any(DataType::is_integer)).then_some(DataType::Int64)
+}
+
+/// The same of two that are compared: every short floating-point number is a long one.
+fn compared_type(left: &DataType, right: &DataType) -> Option<DataType> {
+    let common = common_type([left.clone(), right.clone()].into_iter())?;
+    Some(if common.is_floating() { DataType::Float64 } else { common })
+}
+
+/// Whether a value of type `of` is cast to the common type here.
+fn changes(of: &DataType, common: &DataType) -> bool {
+    match of {
+        DataType::Boolean => common.is_integer(),
+        DataType::Date32 => common.is_temporal(),
+        of => of.is_decimal() && common.is_floating(),
+    }
 }
 
 /// What the expressions of an operator can name.
@@ -166,17 +212,23 @@ impl Scope {
                 let (tested, list) = self.against(*expr, list)?;
                 Ok(tested.update_data(|expr| Expr::InList(InList { expr: Box::new(expr), list, negated })))
             }
-            Expr::Case(Case { expr: Some(expr), when_then_expr, else_expr }) => {
-                let (when, then): (Vec<_>, Vec<_>) =
-                    when_then_expr.into_iter().map(|(when, then)| (*when, then)).unzip();
-                let (tested, when) = self.against(*expr, when)?;
-                let when_then_expr = when.into_iter().map(Box::new).zip(then).collect();
-                Ok(tested
-                    .update_data(|expr| Expr::Case(Case { expr: Some(Box::new(expr)), when_then_expr, else_expr })))
-            }
+            Expr::Case(case) => self.case(case),
             Expr::Negative(inner) if inner.get_type(&self.schema).is_ok_and(|t| t.is_signed_integer()) => {
                 // The least integer has no opposite.
                 Ok(Transformed::yes(checked::negate(cast(*inner, DataType::Int64))))
+            }
+            Expr::ScalarFunction(mut function) if CHOOSING.contains(&function.name()) => {
+                let args = std::mem::take(&mut function.args);
+                let args = match <[Expr; 2]>::try_from(args) {
+                    // It compares, too.
+                    Ok([value, other]) if function.name() == "nullif" => self.comparable(value, other),
+                    Ok(args) => self.together(args.into()),
+                    Err(args) => self.together(args),
+                };
+                Ok(args.update_data(|args| {
+                    function.args = args;
+                    Expr::ScalarFunction(function)
+                }))
             }
             // The scale of a rounded decimal is known when its places are a literal of this type, and not before. Known
             // later, it would not fit the comparisons around it.
@@ -207,9 +259,59 @@ impl Scope {
                     return plan_err!("cannot compare {} with {}; cast one of them", plain(&outer), plain(&inner));
                 }
                 let subquery = named_column(subquery)?;
-                Ok(Transformed::yes(Expr::InSubquery(InSubquery { expr, subquery, negated })))
+                let (expr, subquery) = self.harmonised_in(*expr, subquery)?;
+                Ok(Transformed::yes(Expr::InSubquery(InSubquery { expr: Box::new(expr), subquery, negated })))
             }
             other => Ok(Transformed::no(other)),
+        }
+    }
+
+    fn case(&self, case: Case) -> Result<Transformed<Expr>> {
+        let Case { expr, when_then_expr, else_expr } = case;
+        let (when, then): (Vec<Expr>, Vec<Expr>) =
+            when_then_expr.into_iter().map(|(when, then)| (*when, *then)).unzip();
+        let (tested, when) = match expr {
+            Some(expr) => {
+                let (tested, when) = self.against(*expr, when)?;
+                (tested.update_data(|expr| Some(Box::new(expr))), when)
+            }
+            None => (Transformed::no(None), when),
+        };
+        let branches = then.len();
+        let mut results = self.together(then.into_iter().chain(else_expr.map(|expr| *expr)).collect());
+        let changed = tested.transformed || results.transformed;
+        let else_expr = results.data.drain(branches..).next().map(Box::new);
+        let when_then_expr = when.into_iter().map(Box::new).zip(results.data.into_iter().map(Box::new)).collect();
+        let case = Expr::Case(Case { expr: tested.data, when_then_expr, else_expr });
+        Ok(if changed { Transformed::yes(case) } else { Transformed::no(case) })
+    }
+
+    /// Values of which one is chosen, in types that DataFusion brings together without a loss.
+    fn together(&self, values: Vec<Expr>) -> Transformed<Vec<Expr>> {
+        let types = values.iter().filter_map(|value| value.get_type(&self.schema).ok());
+        match common_type(types) {
+            Some(common) => Transformed::yes(values.into_iter().map(|value| self.as_common(value, &common)).collect()),
+            None => Transformed::no(values),
+        }
+    }
+
+    /// The arguments of a function that compares them, and chooses one.
+    fn comparable(&self, left: Expr, right: Expr) -> Transformed<Vec<Expr>> {
+        let common = match (left.get_type(&self.schema), right.get_type(&self.schema)) {
+            (Ok(left), Ok(right)) => compared_type(&left, &right),
+            _ => None,
+        };
+        match common {
+            Some(common) => Transformed::yes(vec![self.as_common(left, &common), self.as_common(right, &common)]),
+            None => Transformed::no(vec![left, right]),
+        }
+    }
+
+    /// A value in the type of those that it meets.
+    fn as_common(&self, value: Expr, common: &DataType) -> Expr {
+        match value.get_type(&self.schema) {
+            Ok(of) if changes(&of, common) => cast(value, common.clone()),
+            _ => value,
         }
     }
 
@@ -231,17 +333,18 @@ impl Scope {
 
     /// `tested` and what it is compared with, each in the types the comparison alone would have.
     fn against(&self, tested: Expr, others: Vec<Expr>) -> Result<(Transformed<Expr>, Vec<Expr>)> {
-        let mut result = Transformed::no(tested.clone());
-        let mut compared = Vec::with_capacity(others.len());
-        for other in others {
-            match self.harmonised(&tested, &other)? {
-                Some((left, right)) => {
-                    result = Transformed::yes(left);
-                    compared.push(right);
-                }
-                None => compared.push(other),
+        let mut result = Transformed::no(tested);
+        for other in &others {
+            if let Some((left, _)) = self.harmonised(&result.data, other)? {
+                result = Transformed::yes(left);
             }
         }
+        // What is compared later may have given `tested` another type.
+        let compared = others.into_iter().map(|other| {
+            let harmonised = self.harmonised(&result.data, &other)?;
+            Ok(harmonised.map_or(other, |(_, right)| right))
+        });
+        let compared = compared.collect::<Result<Vec<_>>>()?;
         Ok((result, compared))
     }
 
@@ -249,17 +352,8 @@ impl Scope {
     fn harmonised(&self, left: &Expr, right: &Expr) -> Result<Option<(Expr, Expr)>> {
         let schema = &self.schema;
         let (Ok(left_type), Ok(right_type)) = (left.get_type(schema), right.get_type(schema)) else { return Ok(None) };
-        if left_type == DataType::Boolean && right_type.is_integer() {
-            return Ok(Some((cast(left.clone(), DataType::Int64), right.clone())));
-        }
-        if right_type == DataType::Boolean && left_type.is_integer() {
-            return Ok(Some((left.clone(), cast(right.clone(), DataType::Int64))));
-        }
-        if left_type.is_floating() && right_type.is_decimal() {
-            return Ok(Some((left.clone(), cast(right.clone(), DataType::Float64))));
-        }
-        if right_type.is_floating() && left_type.is_decimal() {
-            return Ok(Some((cast(left.clone(), DataType::Float64), right.clone())));
+        if let Some(common) = compared_type(&left_type, &right_type) {
+            return Ok(Some((self.as_common(left.clone(), &common), self.as_common(right.clone(), &common))));
         }
         if is_text(&left_type) && is_text(&right_type) {
             return Ok(self.harmonised_text(left, right));
@@ -275,6 +369,23 @@ impl Scope {
             );
         }
         Ok(None)
+    }
+
+    /// A value and those of a subquery in comparable types.
+    fn harmonised_in(&self, expr: Expr, subquery: Subquery) -> Result<(Expr, Subquery)> {
+        let plan = &subquery.subquery;
+        let (Ok(outer), Some(inner)) = (expr.get_type(&self.schema), plan.schema().fields().first()) else {
+            return Ok((expr, subquery));
+        };
+        let Some(common) = compared_type(&outer, inner.data_type()) else { return Ok((expr, subquery)) };
+        let expr = self.as_common(expr, &common);
+        if !changes(inner.data_type(), &common) {
+            return Ok((expr, subquery));
+        }
+        let column = Expr::Column(Column::from(plan.schema().qualified_field(0)));
+        let column = cast(column, common).alias(SUBQUERY_COLUMN);
+        let plan = LogicalPlan::Projection(Projection::try_new(vec![column], Arc::clone(plan))?);
+        Ok((expr, subquery.with_plan(Arc::new(plan))))
     }
 
     /// A text beside a uuid is compared in lower case, as uuids are delivered.

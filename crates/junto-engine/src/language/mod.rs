@@ -14,6 +14,7 @@ mod not_in;
 mod now;
 mod numbers;
 mod outer_joins;
+mod outer_types;
 mod patterns;
 mod projections;
 mod requirements;

@@ -23,6 +23,7 @@ use super::named::Unnamed;
 use super::nested_loops::NestedLoops;
 use super::not_in::NotIn;
 use super::outer_joins::NoFalseConstants;
+use super::outer_types::OuterTypes;
 use super::patterns::Patterns;
 use super::projections::Projections;
 use super::semi_joins::SemiJoins;
@@ -99,13 +100,15 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
     Ok(state)
 }
 
-/// What only names expressions goes first, comparisons are settled next, then DataFusion coerces the rest.
+/// What only names expressions goes first, comparisons are settled next, then DataFusion coerces the rest. What came to have
+/// another type by then is settled again.
 fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules = Analyzer::new().rules;
     rules.insert(0, Arc::new(Harmonise));
     rules.insert(0, Arc::new(NotIn));
     rules.insert(0, Arc::new(Patterns));
     rules.insert(0, Arc::new(Unnamed));
+    rules.push(Arc::new(OuterTypes));
     rules
 }
 
