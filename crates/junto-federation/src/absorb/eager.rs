@@ -12,6 +12,8 @@
 //!
 //! A row that an outer join keeps without a partner has NULL for everything of the other side, groups' values included.
 //! That is right for aggregates of a column, which take no notice of NULL, and for no others.
+//!
+//! The side of a join that is only asked for a partner needs no aggregate above: its equal rows may always come as one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -45,6 +47,29 @@ pub(super) fn plans(aggregate: &Aggregate, grouped: impl Fn(Aggregate) -> Result
     // A plan that cannot be built is one that need not be.
     let plan = |path: Path| along(aggregate, &path, &used, &grouped).ok().flatten();
     paths(&aggregate.input).into_iter().filter_map(plan).collect()
+}
+
+/// The join with each distinct row of the side that is only asked for a partner once, where the source of that finds them;
+/// none for other joins, and where equal groups need not be equal to the join: `-0.0`, and what is made of parts.
+pub(super) fn asked_once(
+    join: &Join,
+    grouped: impl Fn(Aggregate) -> Result<LogicalPlan>,
+) -> Result<Option<LogicalPlan>> {
+    let (asked, index) = match join.join_type {
+        JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => (&join.right, 1),
+        JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => (&join.left, 0),
+        JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => return Ok(None),
+    };
+    let types = asked.schema().fields();
+    let may_be_grouped = |of: &DataType| !of.is_floating() && !of.is_nested();
+    let is_read = RemoteNode::of(asked).is_some_and(|node| node.filled.is_empty());
+    if !is_read || types.is_empty() || !types.iter().all(|field| may_be_grouped(field.data_type())) {
+        return Ok(None);
+    }
+    let columns = asked.schema().iter().map(|field| Expr::Column(Column::from(field)));
+    let first = grouped(Aggregate::try_new(Arc::clone(asked), columns.collect(), Vec::new())?)?;
+    let is_remote = RemoteNode::of(&first).is_some() || MergeNode::of(&first).is_some();
+    is_remote.then(|| replaced(&LogicalPlan::Join(join.clone()), &[index], first, 0)).transpose()
 }
 
 /// Which input leads from each operator to the next, from an aggregate's input down to a read.

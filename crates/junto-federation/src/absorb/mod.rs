@@ -181,19 +181,31 @@ impl Absorber {
 
     /// A join of two reads of one source, where the source does it for less than it costs to bring both and join here.
     fn join(&self, join: Join) -> Result<LogicalPlan> {
-        let join = if self.reorder_joins { smaller_first(join)? } else { join };
-        let (Some(left), Some(right)) = (RemoteNode::of(&join.left), RemoteNode::of(&join.right)) else {
-            return Ok(LogicalPlan::Join(join));
-        };
-        let out = rows(&LogicalPlan::Join(join.clone()));
-        let Ok(there) = forms::join(left, right, &join, out) else { return Ok(LogicalPlan::Join(join)) };
-        let here = self.cost(&LogicalPlan::Join(join.clone()));
-        if self.is_better(&there, here, left.work.rows + right.work.rows) {
-            return Ok(there.into_plan());
+        let mut join = if self.reorder_joins { smaller_first(join)? } else { join };
+        if let (Some(left), Some(right)) = (RemoteNode::of(&join.left), RemoteNode::of(&join.right)) {
+            let out = rows(&LogicalPlan::Join(join.clone()));
+            if let Ok(there) = forms::join(left, right, &join, out) {
+                let here = self.cost(&LogicalPlan::Join(join.clone()));
+                if self.is_better(&there, here, left.work.rows + right.work.rows) {
+                    return Ok(there.into_plan());
+                }
+                join.left = Arc::new(noted(left, self.comparison("join", &there, here)).into_plan());
+            }
         }
-        let reason = self.comparison("join", &there, here);
-        let left = noted(left, reason);
-        Ok(LogicalPlan::Join(Join { left: Arc::new(left.into_plan()), ..join }))
+        self.asked_once(join)
+    }
+
+    /// A join here, with the equal rows of the side that is only asked for a partner left in their source where that makes
+    /// the whole cheaper.
+    fn asked_once(&self, join: Join) -> Result<LogicalPlan> {
+        let grouped = match eager::asked_once(&join, |aggregate| self.aggregate(aggregate))? {
+            Some(LogicalPlan::Join(grouped)) if self.reorder_joins => LogicalPlan::Join(smaller_first(grouped)?),
+            Some(grouped) => grouped,
+            None => return Ok(LogicalPlan::Join(join)),
+        };
+        let usual = LogicalPlan::Join(join);
+        let time = |plan: &LogicalPlan| self.cost(plan).time(self.cores);
+        Ok(if self.whatever_it_costs || time(&grouped) < time(&usual) { grouped } else { usual })
     }
 
     /// An aggregate whose groups the source forms, in parts that are merged here.
