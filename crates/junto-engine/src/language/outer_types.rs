@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ExprSchema};
 use datafusion::error::Result;
 use datafusion::logical_expr::utils::merge_schema;
@@ -17,7 +17,7 @@ use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 
 use super::harmonise::{Harmonise, recomputed};
 
-/// Gives references to outer columns the types that these have once types are settled, and settles what depends on them.
+/// Gives references to outer columns the types that these will have. Must run before comparisons are settled.
 #[derive(Debug)]
 pub(crate) struct OuterTypes;
 
@@ -26,22 +26,26 @@ impl AnalyzerRule for OuterTypes {
         "junto_outer_types"
     }
 
-    fn analyze(&self, mut plan: LogicalPlan, config: &ConfigOptions) -> Result<LogicalPlan> {
-        // A subquery within a subquery may refer to a column whose type changes in the first round.
-        loop {
-            let renewed = plan.transform_down_with_subqueries(renew)?;
-            if !renewed.transformed {
-                return Ok(renewed.data);
-            }
-            let harmonised = Harmonise.analyze(recomputed(renewed.data)?, config)?;
-            plan = TypeCoercion::new().analyze(harmonised, config)?;
-        }
+    fn analyze(&self, plan: LogicalPlan, config: &ConfigOptions) -> Result<LogicalPlan> {
+        // Outer subqueries first: what they refer to gives columns of theirs other types, to which inner ones refer.
+        let renewed = plan.transform_down_with_subqueries(|plan| renew(plan, config))?;
+        if renewed.transformed { recomputed(renewed.data) } else { Ok(renewed.data) }
     }
 }
 
 /// The subqueries of one operator, whose outer columns are those of its inputs.
-fn renew(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    let scope = merge_schema(&plan.inputs());
+fn renew(plan: LogicalPlan, config: &ConfigOptions) -> Result<Transformed<LogicalPlan>> {
+    let mut is_correlated = false;
+    plan.apply_subqueries(|subquery| {
+        is_correlated |= matches!(subquery, LogicalPlan::Subquery(subquery) if !subquery.outer_ref_columns.is_empty());
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    if !is_correlated {
+        return Ok(Transformed::no(plan));
+    }
+    let settled = |input: &LogicalPlan| TypeCoercion::new().analyze(Harmonise.analyze(input.clone(), config)?, config);
+    let inputs = plan.inputs().into_iter().map(settled).collect::<Result<Vec<_>>>()?;
+    let scope = merge_schema(&inputs.iter().collect::<Vec<_>>());
     plan.map_subqueries(|subquery| match subquery {
         LogicalPlan::Subquery(subquery) => Ok(renew_subquery(subquery, &scope)?.update_data(LogicalPlan::Subquery)),
         other => Ok(Transformed::no(other)),
@@ -49,9 +53,6 @@ fn renew(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
 }
 
 fn renew_subquery(subquery: Subquery, scope: &DFSchema) -> Result<Transformed<Subquery>> {
-    if subquery.outer_ref_columns.is_empty() {
-        return Ok(Transformed::no(subquery));
-    }
     let renewed = |expr: Expr| {
         expr.transform_up(|expr| match expr {
             Expr::OuterReferenceColumn(field, column) => match scope.field_from_column(&column) {

@@ -100,15 +100,14 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
     Ok(state)
 }
 
-/// What only names expressions goes first, comparisons are settled next, then DataFusion coerces the rest. What came to have
-/// another type by then is settled again.
+/// What only names expressions goes first, comparisons are settled next, then DataFusion coerces the rest.
 fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules = Analyzer::new().rules;
     rules.insert(0, Arc::new(Harmonise));
+    rules.insert(0, Arc::new(OuterTypes));
     rules.insert(0, Arc::new(NotIn));
     rules.insert(0, Arc::new(Patterns));
     rules.insert(0, Arc::new(Unnamed));
-    rules.push(Arc::new(OuterTypes));
     rules
 }
 
