@@ -19,7 +19,8 @@ use crate::dialect::{Dialect, Operand};
 use crate::expression::{BlockColumn, Printer};
 use crate::keys::KeyValues;
 
-/// SQL of a plan. Result columns come in the plan's order; a plan without columns gives one column that means nothing. `keys` restrict the plan's result, never what is below a limit or aggregate inside it.
+/// SQL of a plan. Result columns come in the plan's order; a plan without columns gives one column that means nothing.
+/// `keys` restrict the plan's result, never what is below a limit or aggregate inside it.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for what the dialect cannot spell; the planner should not have pushed it.

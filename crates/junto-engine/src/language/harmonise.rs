@@ -13,15 +13,15 @@
 //! | floating point | decimal | compared as floating point |
 //! | text | number, date, boolean | refused: cast one side |
 //!
-//! Text *literals* take the other side's type, as in PostgreSQL. Columns of a union, branches of CASE and arguments of
-//! functions that choose among them meet by the same rules. What is not done here DataFusion's own coercions do, which run
-//! afterwards.
+//! Text *literals* take the other side's type, as in PostgreSQL. Numbers and dates in columns of a union, branches of CASE and
+//! arguments of functions that choose among them meet by the same rules. What is not done here DataFusion's own coercions do,
+//! which run afterwards.
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRewriter};
 use datafusion::common::{Column, DFSchema, ScalarValue, internal_err, plan_err};
 use datafusion::error::Result;
 use datafusion::functions::expr_fn::{lower, round};
@@ -33,6 +33,7 @@ use datafusion::logical_expr::{
     cast, lit,
 };
 use datafusion::optimizer::AnalyzerRule;
+use datafusion::optimizer::analyzer::type_coercion::TypeCoercionRewriter;
 use junto_federation::column_origin;
 
 use super::{checked, numbers};
@@ -41,7 +42,7 @@ use super::{checked, numbers};
 const SUBQUERY_COLUMN: &str = "__junto_in";
 
 /// Functions whose value is one of their arguments, in the type that is common to them.
-const CHOOSING: [&str; 7] = ["coalesce", "greatest", "ifnull", "least", "nullif", "nvl", "nvl2"];
+const CHOOSING: [&str; 6] = ["coalesce", "greatest", "least", "nullif", "nvl", "nvl2"];
 
 /// Applies the table above to every comparison.
 #[derive(Debug)]
@@ -53,25 +54,16 @@ impl AnalyzerRule for Harmonise {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        let harmonised = plan.transform_up_with_subqueries(harmonise_plan)?;
-        if !harmonised.transformed {
-            return Ok(harmonised.data);
-        }
-        // Operators above a union or projection remember its old types.
-        recomputed(harmonised.data)
+        plan.transform_up_with_subqueries(|plan| harmonise_plan(plan)?.map_data(settled)).map(|plan| plan.data)
     }
 }
 
-/// The plan with schemas that follow from its leaves and expressions.
-pub(super) fn recomputed(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let recompute = |plan: LogicalPlan| match plan {
-        // DataFusion keeps the schema of a union whose inputs have as many columns as before.
-        LogicalPlan::Union(union) => {
-            Union::try_new_with_loose_types(union.inputs).map(|union| Transformed::yes(LogicalPlan::Union(union)))
-        }
-        other => other.recompute_schema().map(Transformed::yes),
-    };
-    plan.transform_up_with_subqueries(recompute).map(|transformed| transformed.data)
+/// An operator with the types of its columns that its inputs and expressions have by now: comparisons above look at them.
+pub(super) fn settled(plan: LogicalPlan) -> Result<LogicalPlan> {
+    match plan {
+        LogicalPlan::Union(union) => TypeCoercionRewriter::coerce_union(Union::try_new_with_loose_types(union.inputs)?),
+        other => other.recompute_schema(),
+    }
 }
 
 fn harmonise_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
@@ -156,10 +148,14 @@ fn common_type(types: impl Iterator<Item = DataType>) -> Option<DataType> {
     (any(|of| *of == DataType::Boolean) && any(DataType::is_integer)).then_some(DataType::Int64)
 }
 
-/// The same of two that are compared: every short floating-point number is a long one.
+/// The same of two that are compared.
 fn compared_type(left: &DataType, right: &DataType) -> Option<DataType> {
-    let common = common_type([left.clone(), right.clone()].into_iter())?;
-    Some(if common.is_floating() { DataType::Float64 } else { common })
+    common_type([left.clone(), right.clone()].into_iter()).map(compared)
+}
+
+/// Where values are compared, every short floating-point number is a long one.
+fn compared(common: DataType) -> DataType {
+    if common.is_floating() { DataType::Float64 } else { common }
 }
 
 /// Whether a value of type `of` is cast to the common type here.
@@ -219,11 +215,15 @@ impl Scope {
             }
             Expr::ScalarFunction(mut function) if CHOOSING.contains(&function.name()) => {
                 let args = std::mem::take(&mut function.args);
-                let args = match <[Expr; 2]>::try_from(args) {
+                let args = match (function.name(), <[Expr; 2]>::try_from(args)) {
                     // It compares, too.
-                    Ok([value, other]) if function.name() == "nullif" => self.comparable(value, other),
-                    Ok(args) => self.together(args.into()),
-                    Err(args) => self.together(args),
+                    ("nullif", Ok([value, other])) => self.comparable(value, other),
+                    ("nvl2", Err(mut args)) => {
+                        let chosen = self.together(args.split_off(1));
+                        chosen.update_data(|chosen| args.into_iter().chain(chosen).collect())
+                    }
+                    (_, Ok(args)) => self.together(args.into()),
+                    (_, Err(args)) => self.together(args),
                 };
                 Ok(args.update_data(|args| {
                     function.args = args;
@@ -258,8 +258,8 @@ impl Scope {
                 {
                     return plan_err!("cannot compare {} with {}; cast one of them", plain(&outer), plain(&inner));
                 }
-                let subquery = named_column(subquery)?;
                 let (expr, subquery) = self.harmonised_in(*expr, subquery)?;
+                let subquery = named_column(subquery)?;
                 Ok(Transformed::yes(Expr::InSubquery(InSubquery { expr: Box::new(expr), subquery, negated })))
             }
             other => Ok(Transformed::no(other)),
@@ -283,7 +283,9 @@ impl Scope {
         let else_expr = results.data.drain(branches..).next().map(Box::new);
         let when_then_expr = when.into_iter().map(Box::new).zip(results.data.into_iter().map(Box::new)).collect();
         let case = Expr::Case(Case { expr: tested.data, when_then_expr, else_expr });
-        Ok(if changed { Transformed::yes(case) } else { Transformed::no(case) })
+        // Until its branches have one type, DataFusion takes that of the first for the whole.
+        let case = TypeCoercionRewriter::new(&self.schema).f_up(case)?;
+        Ok(if changed { Transformed::yes(case.data) } else { case })
     }
 
     /// Values of which one is chosen, in types that DataFusion brings together without a loss.
@@ -333,7 +335,14 @@ impl Scope {
 
     /// `tested` and what it is compared with, each in the types the comparison alone would have.
     fn against(&self, tested: Expr, others: Vec<Expr>) -> Result<(Transformed<Expr>, Vec<Expr>)> {
-        let mut result = Transformed::no(tested);
+        let types = std::iter::once(&tested).chain(&others).filter_map(|value| value.get_type(&self.schema).ok());
+        let (mut result, others) = match common_type(types).map(compared) {
+            Some(common) => {
+                let others = others.into_iter().map(|other| self.as_common(other, &common)).collect();
+                (Transformed::yes(self.as_common(tested, &common)), others)
+            }
+            None => (Transformed::no(tested), others),
+        };
         for other in &others {
             if let Some((left, _)) = self.harmonised(&result.data, other)? {
                 result = Transformed::yes(left);
@@ -383,8 +392,14 @@ impl Scope {
             return Ok((expr, subquery));
         }
         let column = Expr::Column(Column::from(plan.schema().qualified_field(0)));
+        let (column, input) = match plan.as_ref() {
+            LogicalPlan::Projection(Projection { expr, input, .. }) if expr.len() == 1 => {
+                (expr[0].clone().unalias(), Arc::clone(input))
+            }
+            _ => (column, Arc::clone(plan)),
+        };
         let column = cast(column, common).alias(SUBQUERY_COLUMN);
-        let plan = LogicalPlan::Projection(Projection::try_new(vec![column], Arc::clone(plan))?);
+        let plan = LogicalPlan::Projection(Projection::try_new(vec![column], input)?);
         Ok((expr, subquery.with_plan(Arc::new(plan))))
     }
 

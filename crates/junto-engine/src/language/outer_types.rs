@@ -15,7 +15,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Subquery};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 
-use super::harmonise::{Harmonise, recomputed};
+use super::harmonise::Harmonise;
 
 /// Gives references to outer columns the types that these will have. Must run before comparisons are settled.
 #[derive(Debug)]
@@ -28,13 +28,21 @@ impl AnalyzerRule for OuterTypes {
 
     fn analyze(&self, plan: LogicalPlan, config: &ConfigOptions) -> Result<LogicalPlan> {
         // Outer subqueries first: what they refer to gives columns of theirs other types, to which inner ones refer.
-        let renewed = plan.transform_down_with_subqueries(|plan| renew(plan, config))?;
-        if renewed.transformed { recomputed(renewed.data) } else { Ok(renewed.data) }
+        plan.transform_down_with_subqueries(|plan| renew(plan, config)).map(|renewed| renewed.data)
     }
 }
 
-/// The subqueries of one operator, whose outer columns are those of its inputs.
-fn renew(plan: LogicalPlan, config: &ConfigOptions) -> Result<Transformed<LogicalPlan>> {
+/// The subqueries of one operator, whose outer columns are those of its inputs; a lateral one sees what stands left of it.
+fn renew(mut plan: LogicalPlan, config: &ConfigOptions) -> Result<Transformed<LogicalPlan>> {
+    let settled = |input: &LogicalPlan| TypeCoercion::new().analyze(Harmonise.analyze(input.clone(), config)?, config);
+    if let LogicalPlan::Join(mut join) = plan {
+        if is_lateral(&join.right) {
+            let scope = settled(&join.left)?;
+            join.right = Arc::new(renew_outer(Arc::unwrap_or_clone(join.right), scope.schema())?.data);
+            return Ok(Transformed::yes(LogicalPlan::Join(join)));
+        }
+        plan = LogicalPlan::Join(join);
+    }
     let mut is_correlated = false;
     plan.apply_subqueries(|subquery| {
         is_correlated |= matches!(subquery, LogicalPlan::Subquery(subquery) if !subquery.outer_ref_columns.is_empty());
@@ -43,7 +51,6 @@ fn renew(plan: LogicalPlan, config: &ConfigOptions) -> Result<Transformed<Logica
     if !is_correlated {
         return Ok(Transformed::no(plan));
     }
-    let settled = |input: &LogicalPlan| TypeCoercion::new().analyze(Harmonise.analyze(input.clone(), config)?, config);
     let inputs = plan.inputs().into_iter().map(settled).collect::<Result<Vec<_>>>()?;
     let scope = merge_schema(&inputs.iter().collect::<Vec<_>>());
     plan.map_subqueries(|subquery| match subquery {
@@ -52,21 +59,34 @@ fn renew(plan: LogicalPlan, config: &ConfigOptions) -> Result<Transformed<Logica
     })
 }
 
+fn is_lateral(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Subquery(_) => true,
+        LogicalPlan::SubqueryAlias(alias) => is_lateral(&alias.input),
+        _ => false,
+    }
+}
+
 fn renew_subquery(subquery: Subquery, scope: &DFSchema) -> Result<Transformed<Subquery>> {
-    let renewed = |expr: Expr| {
-        expr.transform_up(|expr| match expr {
-            Expr::OuterReferenceColumn(field, column) => match scope.field_from_column(&column) {
-                Ok(now) if now.data_type() != field.data_type() => {
-                    Ok(Transformed::yes(Expr::OuterReferenceColumn(Arc::clone(now), column)))
-                }
-                _ => Ok(Transformed::no(Expr::OuterReferenceColumn(field, column))),
-            },
-            other => Ok(Transformed::no(other)),
-        })
-    };
     let Subquery { subquery: plan, outer_ref_columns, spans } = subquery;
-    let plan = Arc::unwrap_or_clone(plan).transform_up_with_subqueries(|plan| plan.map_expressions(renewed))?;
-    let columns = outer_ref_columns.into_iter().map(|column| renewed(column).map(|column| column.data));
+    let plan = renew_outer(Arc::unwrap_or_clone(plan), scope)?;
+    let columns = outer_ref_columns.into_iter().map(|column| renew_column(column, scope).map(|column| column.data));
     let outer_ref_columns = columns.collect::<Result<Vec<_>>>()?;
     Ok(plan.update_data(|plan| Subquery { subquery: Arc::new(plan), outer_ref_columns, spans }))
+}
+
+fn renew_outer(plan: LogicalPlan, scope: &DFSchema) -> Result<Transformed<LogicalPlan>> {
+    plan.transform_up_with_subqueries(|plan| plan.map_expressions(|expr| renew_column(expr, scope)))
+}
+
+fn renew_column(expr: Expr, scope: &DFSchema) -> Result<Transformed<Expr>> {
+    expr.transform_up(|expr| match expr {
+        Expr::OuterReferenceColumn(field, column) => match scope.field_from_column(&column) {
+            Ok(now) if now.data_type() != field.data_type() => {
+                Ok(Transformed::yes(Expr::OuterReferenceColumn(Arc::clone(now), column)))
+            }
+            _ => Ok(Transformed::no(Expr::OuterReferenceColumn(field, column))),
+        },
+        other => Ok(Transformed::no(other)),
+    })
 }

@@ -63,7 +63,8 @@ pub(super) fn asked_once(
     let types = asked.schema().fields();
     let may_be_grouped = |of: &DataType| !of.is_floating() && !of.is_nested();
     let is_read = RemoteNode::of(asked).is_some_and(|node| node.filled.is_empty());
-    if !is_read || types.is_empty() || !types.iter().all(|field| may_be_grouped(field.data_type())) {
+    let asks_each = join.filter.as_ref().is_some_and(Expr::is_volatile);
+    if !is_read || asks_each || types.is_empty() || !types.iter().all(|field| may_be_grouped(field.data_type())) {
         return Ok(None);
     }
     let columns = asked.schema().iter().map(|field| Expr::Column(Column::from(field)));

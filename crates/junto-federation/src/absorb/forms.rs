@@ -377,6 +377,9 @@ pub(super) fn whole(plan: &LogicalPlan) -> Result<RemoteNode, Refusal> {
     if let Some(node) = RemoteNode::of(plan) {
         return Ok(node.clone());
     }
+    if let Some(merge) = groups::MergeNode::of(plan) {
+        return groups::finished(merge.clone());
+    }
     match plan {
         LogicalPlan::TableScan(table) => scan(table, false).ok_or_else(|| "not a table of a connection".into()),
         LogicalPlan::Filter(of) => filter(&whole(&of.input)?, &of.predicate),

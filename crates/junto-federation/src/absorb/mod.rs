@@ -203,9 +203,12 @@ impl Absorber {
             Some(grouped) => grouped,
             None => return Ok(LogicalPlan::Join(join)),
         };
+        let sends_least = [&join.left, &join.right]
+            .into_iter()
+            .any(|side| RemoteNode::of(side).is_some_and(|node| node.prefer == Prefer::LeastData));
         let usual = LogicalPlan::Join(join);
         let time = |plan: &LogicalPlan| self.cost(plan).time(self.cores);
-        Ok(if self.whatever_it_costs || time(&grouped) < time(&usual) { grouped } else { usual })
+        Ok(if self.whatever_it_costs || sends_least || time(&grouped) < time(&usual) { grouped } else { usual })
     }
 
     /// An aggregate whose groups the source forms, in parts that are merged here.
