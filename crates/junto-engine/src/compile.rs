@@ -109,7 +109,7 @@ pub(crate) async fn compile(
     let parser = ParserOptions::from(&state.config_options().sql_parser);
     let sql_planner = SqlToRel::new_with_options(&provider, parser);
     let logical = sql_planner.sql_statement_to_plan(resolved.statement.clone()).map_err(failed)?;
-    let columns = result_columns(&logical, &resolved);
+    let mut columns = result_columns(&logical, &resolved);
     let optimized = state.optimize(&logical).map_err(failed)?;
     let planner = planner(shared, options, attempt);
     let Planned { plan, strategy, alternatives, notes } = match planner.plan(&optimized, &state).await {
@@ -117,6 +117,10 @@ pub(crate) async fn compile(
         Err(PlanError::Failed(error)) => return Err(failed(error)),
         Err(PlanError::Refused(refused)) => return Err(strategy_refused(&refused)),
     };
+    // Until it was planned, an expression had the type of its first branch.
+    for (column, field) in columns.iter_mut().zip(plan.schema().fields()) {
+        column.data_type = field.data_type().clone();
+    }
     let strategy = Strategy::of(strategy);
     let reason = reason(strategy, &sources, planner.strategy == junto_federation::Strategy::Auto);
     tracing::debug!(elapsed = ?started.elapsed(), "statement compiled");

@@ -36,7 +36,7 @@ use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercionRewriter;
 use junto_federation::column_origin;
 
-use super::{checked, numbers};
+use super::{arithmetic, checked, numbers};
 
 /// Name of the column of a subquery behind IN.
 const SUBQUERY_COLUMN: &str = "__junto_in";
@@ -44,7 +44,7 @@ const SUBQUERY_COLUMN: &str = "__junto_in";
 /// Functions whose value is one of their arguments, in the type that is common to them.
 const CHOOSING: [&str; 6] = ["coalesce", "greatest", "least", "nullif", "nvl", "nvl2"];
 
-/// Applies the table above to every comparison.
+/// Applies the table above to every comparison, and makes arithmetic exact.
 #[derive(Debug)]
 pub(crate) struct Harmonise;
 
@@ -70,7 +70,7 @@ fn harmonise_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     if let LogicalPlan::Union(union) = plan {
         return harmonise_union(union);
     }
-    if plan.inputs().is_empty() {
+    if matches!(plan, LogicalPlan::TableScan(_) | LogicalPlan::EmptyRelation(_)) {
         return Ok(Transformed::no(plan));
     }
     let scope = Scope::of(&plan);
@@ -195,6 +195,12 @@ impl Scope {
                 };
                 let expr = Expr::BinaryExpr(BinaryExpr { left, op, right });
                 Ok(if changed { Transformed::yes(expr) } else { Transformed::no(expr) })
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+                match arithmetic::exact(&left, op, &right, &self.schema)? {
+                    Some(exact) => Ok(Transformed::yes(exact)),
+                    None => Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))),
+                }
             }
             Expr::Between(mut between) => {
                 let (tested, bounds) = self.against(*between.expr, vec![*between.low, *between.high])?;

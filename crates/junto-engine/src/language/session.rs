@@ -17,7 +17,7 @@ use junto_federation::keys::KeyFlow;
 use junto_federation::{ReadOnce, StatementSources};
 use junto_types::Limits;
 
-use super::arithmetic::CheckedArithmetic;
+use super::arithmetic::DateArithmetic;
 use super::harmonise::Harmonise;
 use super::named::Unnamed;
 use super::nested_loops::NestedLoops;
@@ -83,9 +83,9 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
     }
     builder =
         builder.with_physical_optimizer_rule(Arc::new(SemiJoins)).with_physical_optimizer_rule(Arc::new(NestedLoops));
-    let checked: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(CheckedArithmetic)];
+    let dates: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(DateArithmetic)];
     if let Some(planners) = builder.expr_planners() {
-        planners.splice(0..0, checked);
+        planners.splice(0..0, dates);
     }
     let mut state = builder.build();
     datafusion_functions_json::register_all(&mut state)?;
