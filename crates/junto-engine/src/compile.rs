@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::datatypes::{DataType, FieldRef, Fields};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{LogicalPlan, TableSource};
@@ -109,7 +109,6 @@ pub(crate) async fn compile(
     let parser = ParserOptions::from(&state.config_options().sql_parser);
     let sql_planner = SqlToRel::new_with_options(&provider, parser);
     let logical = sql_planner.sql_statement_to_plan(resolved.statement.clone()).map_err(failed)?;
-    let mut columns = result_columns(&logical, &resolved);
     let optimized = state.optimize(&logical).map_err(failed)?;
     let planner = planner(shared, options, attempt);
     let Planned { plan, strategy, alternatives, notes } = match planner.plan(&optimized, &state).await {
@@ -117,10 +116,7 @@ pub(crate) async fn compile(
         Err(PlanError::Failed(error)) => return Err(failed(error)),
         Err(PlanError::Refused(refused)) => return Err(strategy_refused(&refused)),
     };
-    // Until it was planned, an expression had the type of its first branch.
-    for (column, field) in columns.iter_mut().zip(plan.schema().fields()) {
-        column.data_type = field.data_type().clone();
-    }
+    let columns = result_columns(&logical, plan.schema().fields(), &resolved);
     let strategy = Strategy::of(strategy);
     let reason = reason(strategy, &sources, planner.strategy == junto_federation::Strategy::Auto);
     tracing::debug!(elapsed = ?started.elapsed(), "statement compiled");
@@ -295,9 +291,9 @@ fn table_sources(shared: &Shared, resolved: &Resolved, found: &[Found]) -> HashM
     resolved.tables.iter().map(source).collect()
 }
 
-fn result_columns(plan: &LogicalPlan, resolved: &Resolved) -> Vec<ResultColumn> {
-    let fields = plan.schema().fields();
-    let names: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
+/// `fields` are those that are delivered: until a statement is planned, an expression has the type of its first branch.
+fn result_columns(plan: &LogicalPlan, fields: &Fields, resolved: &Resolved) -> Vec<ResultColumn> {
+    let names: Vec<&str> = plan.schema().fields().iter().map(|field| field.name().as_str()).collect();
     let shown = resolved.names.shown(&names);
     let column = |(index, (field, name)): (usize, (&FieldRef, &str))| {
         let column = ResultColumn::of(field, name);

@@ -22,6 +22,7 @@ mod statistics;
 mod strategy;
 mod translate;
 
+pub use absorb::groups_as_joined;
 pub use cardinality::column_origin;
 pub use cost::Work;
 pub use execution::{MaterializeExec, ReadOnce, RemoteScanExec, SharedScanExec, SourceFailure, StatementSources};

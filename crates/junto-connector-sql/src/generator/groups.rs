@@ -46,8 +46,8 @@ impl Generator<'_> {
         for output in aggregates {
             block.columns.push(aggregate_column(self.dialect, &printer, output)?);
         }
-        // Without GROUP BY there would be a row even for no input; that is right only for a plan without groups. An expression
-        // is no position, also where it is constant.
+        // Without GROUP BY there would be a row even for no input; that is right only for a plan without groups. An
+        // expression is no position, also where it is constant.
         if !groups.is_empty() && block.groups.is_empty() {
             block.groups.push("1 + 0".into());
         }

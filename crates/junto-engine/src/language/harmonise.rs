@@ -59,7 +59,7 @@ impl AnalyzerRule for Harmonise {
 }
 
 /// An operator with the types of its columns that its inputs and expressions have by now: comparisons above look at them.
-pub(super) fn settled(plan: LogicalPlan) -> Result<LogicalPlan> {
+fn settled(plan: LogicalPlan) -> Result<LogicalPlan> {
     match plan {
         LogicalPlan::Union(union) => TypeCoercionRewriter::coerce_union(Union::try_new_with_loose_types(union.inputs)?),
         other => other.recompute_schema(),
@@ -106,19 +106,17 @@ fn harmonise_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
 
 /// The columns of all parts in types that DataFusion brings together without a loss.
 fn harmonise_union(union: Union) -> Result<Transformed<LogicalPlan>> {
-    let columns = union.schema.fields().len();
     let types = |column: usize| {
         union.inputs.iter().filter_map(move |input| input.schema().fields().get(column).map(|f| f.data_type().clone()))
     };
-    let common: Vec<Option<DataType>> = (0..columns).map(|column| common_type(types(column))).collect();
-    let differs = |column: usize, of: &DataType| common[column].as_ref().filter(|common| changes(of, common));
-    if !(0..columns).any(|column| types(column).any(|of| differs(column, &of).is_some())) {
+    let common: Vec<_> = (0..union.schema.fields().len()).map(|column| common_type(types(column))).collect();
+    if common.iter().all(Option::is_none) {
         return Ok(Transformed::no(LogicalPlan::Union(union)));
     }
     let widened = |input: Arc<LogicalPlan>| -> Result<Arc<LogicalPlan>> {
-        let exprs = input.schema().iter().enumerate().map(|(index, (qualifier, field))| {
+        let exprs = input.schema().iter().zip(&common).map(|((qualifier, field), common)| {
             let column = Expr::Column(Column::from((qualifier, field)));
-            match differs(index, field.data_type()) {
+            match common.as_ref().filter(|common| changes(field.data_type(), common)) {
                 Some(common) => cast(column, common.clone()).alias_qualified(qualifier.cloned(), field.name()),
                 None => column,
             }
@@ -126,8 +124,8 @@ fn harmonise_union(union: Union) -> Result<Transformed<LogicalPlan>> {
         let exprs = exprs.collect();
         Ok(Arc::new(LogicalPlan::Projection(Projection::try_new(exprs, input)?)))
     };
-    let inputs = union.inputs.iter().cloned().map(widened).collect::<Result<Vec<_>>>()?;
-    Ok(Transformed::yes(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?)))
+    let inputs = union.inputs.into_iter().map(widened).collect::<Result<Vec<_>>>()?;
+    Ok(Transformed::yes(LogicalPlan::Union(Union { inputs, schema: union.schema })))
 }
 
 /// The type in which values meet that DataFusion would bring together otherwise; none where it does that well.
@@ -220,17 +218,12 @@ impl Scope {
                 Ok(Transformed::yes(checked::negate(cast(*inner, DataType::Int64))))
             }
             Expr::ScalarFunction(mut function) if CHOOSING.contains(&function.name()) => {
-                let args = std::mem::take(&mut function.args);
-                let args = match (function.name(), <[Expr; 2]>::try_from(args)) {
-                    // It compares, too.
-                    ("nullif", Ok([value, other])) => self.comparable(value, other),
-                    ("nvl2", Err(mut args)) => {
-                        let chosen = self.together(args.split_off(1));
-                        chosen.update_data(|chosen| args.into_iter().chain(chosen).collect())
-                    }
-                    (_, Ok(args)) => self.together(args.into()),
-                    (_, Err(args)) => self.together(args),
-                };
+                // One argument of `nvl2` is only tested, those of `nullif` are compared, too.
+                let tested = usize::from(function.name() == "nvl2");
+                let meeting = if function.name() == "nullif" { compared } else { |common| common };
+                let mut args = std::mem::take(&mut function.args);
+                let chosen = self.together(args.split_off(tested.min(args.len())), meeting);
+                let args = chosen.update_data(|chosen| args.into_iter().chain(chosen).collect());
                 Ok(args.update_data(|args| {
                     function.args = args;
                     Expr::ScalarFunction(function)
@@ -284,34 +277,23 @@ impl Scope {
             None => (Transformed::no(None), when),
         };
         let branches = then.len();
-        let mut results = self.together(then.into_iter().chain(else_expr.map(|expr| *expr)).collect());
+        let results = then.into_iter().chain(else_expr.map(|expr| *expr)).collect();
+        let mut results = self.together(results, |common| common);
         let changed = tested.transformed || results.transformed;
         let else_expr = results.data.drain(branches..).next().map(Box::new);
         let when_then_expr = when.into_iter().map(Box::new).zip(results.data.into_iter().map(Box::new)).collect();
         let case = Expr::Case(Case { expr: tested.data, when_then_expr, else_expr });
         // Until its branches have one type, DataFusion takes that of the first for the whole.
         let case = TypeCoercionRewriter::new(&self.schema).f_up(case)?;
-        Ok(if changed { Transformed::yes(case.data) } else { case })
+        Ok(Transformed::new_transformed(case.data, changed || case.transformed))
     }
 
-    /// Values of which one is chosen, in types that DataFusion brings together without a loss.
-    fn together(&self, values: Vec<Expr>) -> Transformed<Vec<Expr>> {
+    /// Values in the type that `meeting` makes of the one common to them, if DataFusion would bring them together otherwise.
+    fn together(&self, values: Vec<Expr>, meeting: fn(DataType) -> DataType) -> Transformed<Vec<Expr>> {
         let types = values.iter().filter_map(|value| value.get_type(&self.schema).ok());
-        match common_type(types) {
+        match common_type(types).map(meeting) {
             Some(common) => Transformed::yes(values.into_iter().map(|value| self.as_common(value, &common)).collect()),
             None => Transformed::no(values),
-        }
-    }
-
-    /// The arguments of a function that compares them, and chooses one.
-    fn comparable(&self, left: Expr, right: Expr) -> Transformed<Vec<Expr>> {
-        let common = match (left.get_type(&self.schema), right.get_type(&self.schema)) {
-            (Ok(left), Ok(right)) => compared_type(&left, &right),
-            _ => None,
-        };
-        match common {
-            Some(common) => Transformed::yes(vec![self.as_common(left, &common), self.as_common(right, &common)]),
-            None => Transformed::no(vec![left, right]),
         }
     }
 
@@ -341,14 +323,9 @@ impl Scope {
 
     /// `tested` and what it is compared with, each in the types the comparison alone would have.
     fn against(&self, tested: Expr, others: Vec<Expr>) -> Result<(Transformed<Expr>, Vec<Expr>)> {
-        let types = std::iter::once(&tested).chain(&others).filter_map(|value| value.get_type(&self.schema).ok());
-        let (mut result, others) = match common_type(types).map(compared) {
-            Some(common) => {
-                let others = others.into_iter().map(|other| self.as_common(other, &common)).collect();
-                (Transformed::yes(self.as_common(tested, &common)), others)
-            }
-            None => (Transformed::no(tested), others),
-        };
+        let values = self.together(std::iter::once(tested).chain(others).collect(), compared);
+        let mut others = values.data;
+        let mut result = Transformed::new_transformed(others.remove(0), values.transformed);
         for other in &others {
             if let Some((left, _)) = self.harmonised(&result.data, other)? {
                 result = Transformed::yes(left);

@@ -13,7 +13,6 @@ use datafusion::error::Result;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, LogicalPlan, Subquery};
 use datafusion::optimizer::AnalyzerRule;
-use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 
 use super::harmonise::Harmonise;
 
@@ -34,7 +33,7 @@ impl AnalyzerRule for OuterTypes {
 
 /// The subqueries of one operator, whose outer columns are those of its inputs; a lateral one sees what stands left of it.
 fn renew(mut plan: LogicalPlan, config: &ConfigOptions) -> Result<Transformed<LogicalPlan>> {
-    let settled = |input: &LogicalPlan| TypeCoercion::new().analyze(Harmonise.analyze(input.clone(), config)?, config);
+    let settled = |input: &LogicalPlan| Harmonise.analyze(input.clone(), config);
     if let LogicalPlan::Join(mut join) = plan {
         if is_lateral(&join.right) {
             let scope = settled(&join.left)?;

@@ -10,7 +10,11 @@ use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use junto_federation::groups_as_joined;
+use junto_federation::keys::KeyTapExec;
 
 use super::whole_orders::recomputed;
 
@@ -42,7 +46,7 @@ impl PhysicalOptimizerRule for SemiJoins {
                     return Ok(Transformed::no(node));
                 }
             };
-            if asked.is::<AggregateExec>() || !may_be_grouped(asked) {
+            if is_grouped(asked) || !groups_as_joined(asked.schema().fields()) {
                 return Ok(Transformed::no(node));
             }
             *asked = grouped(asked)?;
@@ -52,11 +56,10 @@ impl PhysicalOptimizerRule for SemiJoins {
     }
 }
 
-/// Whether columns that are equal to a grouping are equal to a join. Not sure for `-0.0`, and for what is made of parts.
-fn may_be_grouped(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    let schema = plan.schema();
-    let mut types = schema.fields().iter().map(|field| field.data_type());
-    !schema.fields().is_empty() && types.all(|of| !of.is_floating() && !of.is_nested())
+/// Whether its rows differ already, because they were grouped and only handed on since.
+fn is_grouped(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let hands_on = plan.is::<CoalescePartitionsExec>() || plan.is::<RepartitionExec>() || plan.is::<KeyTapExec>();
+    plan.is::<AggregateExec>() || (hands_on && plan.children().into_iter().all(is_grouped))
 }
 
 fn grouped(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {

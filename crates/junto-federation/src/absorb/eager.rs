@@ -18,7 +18,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Fields};
 use datafusion::common::{Column, DFSchema};
 use datafusion::error::Result;
 use datafusion::functions_aggregate::sum::sum_udaf;
@@ -49,8 +49,15 @@ pub(super) fn plans(aggregate: &Aggregate, grouped: impl Fn(Aggregate) -> Result
     paths(&aggregate.input).into_iter().filter_map(plan).collect()
 }
 
+/// Whether rows of columns that are equal to a grouping are equal to a join. Not sure for `-0.0`, and for what is made of
+/// parts.
+pub fn groups_as_joined(columns: &Fields) -> bool {
+    let is_sure = |of: &DataType| !of.is_floating() && !of.is_nested();
+    !columns.is_empty() && columns.iter().all(|column| is_sure(column.data_type()))
+}
+
 /// The join with each distinct row of the side that is only asked for a partner once, where the source of that finds them;
-/// none for other joins, and where equal groups need not be equal to the join: `-0.0`, and what is made of parts.
+/// none for other joins, and where equal groups need not be equal to the join.
 pub(super) fn asked_once(
     join: &Join,
     grouped: impl Fn(Aggregate) -> Result<LogicalPlan>,
@@ -60,11 +67,9 @@ pub(super) fn asked_once(
         JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => (&join.left, 0),
         JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => return Ok(None),
     };
-    let types = asked.schema().fields();
-    let may_be_grouped = |of: &DataType| !of.is_floating() && !of.is_nested();
     let is_read = RemoteNode::of(asked).is_some_and(|node| node.filled.is_empty());
     let asks_each = join.filter.as_ref().is_some_and(Expr::is_volatile);
-    if !is_read || asks_each || types.is_empty() || !types.iter().all(|field| may_be_grouped(field.data_type())) {
+    if !is_read || asks_each || !groups_as_joined(asked.schema().fields()) {
         return Ok(None);
     }
     let columns = asked.schema().iter().map(|field| Expr::Column(Column::from(field)));

@@ -23,6 +23,7 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
     Aggregate, Expr, Filter, Join, JoinType, Limit, LogicalPlan, Projection, Sort, SortExpr, SubqueryAlias, Union,
 };
+pub use eager::groups_as_joined;
 use forms::plain_column;
 pub(crate) use forms::{Term, filtered, join as remote_join, scan, term};
 pub(crate) use groups::MergeNode;
@@ -207,8 +208,8 @@ impl Absorber {
             .into_iter()
             .any(|side| RemoteNode::of(side).is_some_and(|node| node.prefer == Prefer::LeastData));
         let usual = LogicalPlan::Join(join);
-        let time = |plan: &LogicalPlan| self.cost(plan).time(self.cores);
-        Ok(if self.whatever_it_costs || sends_least || time(&grouped) < time(&usual) { grouped } else { usual })
+        let is_taken = self.whatever_it_costs || sends_least || self.time(&grouped) < self.time(&usual);
+        Ok(if is_taken { grouped } else { usual })
     }
 
     /// An aggregate whose groups the source forms, in parts that are merged here.
@@ -237,10 +238,9 @@ impl Absorber {
     fn eagerly(&self, aggregate: Aggregate) -> LogicalPlan {
         let plans = eager::plans(&aggregate, |first| self.aggregate(first));
         let usual = LogicalPlan::Aggregate(aggregate);
-        let time = |plan: &LogicalPlan| self.cost(plan).time(self.cores);
-        let best = plans.into_iter().map(|plan| (time(&plan), plan)).min_by(|a, b| a.0.total_cmp(&b.0));
+        let best = plans.into_iter().map(|plan| (self.time(&plan), plan)).min_by(|a, b| a.0.total_cmp(&b.0));
         match best {
-            Some((cost, plan)) if self.whatever_it_costs || cost < time(&usual) => plan,
+            Some((cost, plan)) if self.whatever_it_costs || cost < self.time(&usual) => plan,
             _ => usual,
         }
     }
@@ -274,6 +274,11 @@ impl Absorber {
             milliseconds(cost::read(there, self.cores).time(self.cores)),
             milliseconds(here.time(self.cores))
         )
+    }
+
+    /// Estimated microseconds of running a rewritten plan.
+    fn time(&self, plan: &LogicalPlan) -> f64 {
+        self.cost(plan).time(self.cores)
     }
 
     /// What running a rewritten plan costs.
