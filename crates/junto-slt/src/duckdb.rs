@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use adbc_core::options::{AdbcVersion, OptionDatabase, OptionValue};
-use adbc_core::{Connection, Database, Driver, Statement};
-use adbc_driver_manager::ManagedDriver;
+use adbc_core::{Connection as _, Database as _, Driver as _, Statement as _};
+use adbc_driver_manager::{ManagedConnection, ManagedDriver};
+use arrow::array::RecordBatch;
 
 /// The library: from `JUNTO_DUCKDB_LIBRARY`, else the newest that `./dev fetch-duckdb` has put into the cache folder.
 pub(crate) fn library() -> Option<PathBuf> {
@@ -20,20 +21,48 @@ pub(crate) fn library() -> Option<PathBuf> {
     found.pop()
 }
 
+/// A database in a file, or in memory.
+pub(crate) struct Database {
+    connection: ManagedConnection,
+}
+
+impl Database {
+    /// Opens a file, which is created if it is missing; `:memory:` is none.
+    ///
+    /// # Errors
+    /// DuckDB's own words, here and below.
+    pub(crate) fn open(library: &Path, file: &Path) -> Result<Self, String> {
+        let entry_point: &[u8] = b"duckdb_adbc_init";
+        let mut driver = ManagedDriver::load_dynamic_from_filename(library, Some(entry_point), AdbcVersion::V110)
+            .map_err(message)?;
+        let path = OptionValue::String(file.display().to_string());
+        let database =
+            driver.new_database_with_opts([(OptionDatabase::Other("path".into()), path)]).map_err(message)?;
+        Ok(Self { connection: database.new_connection().map_err(message)? })
+    }
+
+    /// Runs statements separated by semicolons.
+    pub(crate) fn execute(&mut self, sql: &str) -> Result<(), String> {
+        let mut statement = self.connection.new_statement().map_err(message)?;
+        statement.set_sql_query(sql).map_err(message)?;
+        statement.execute_update().map_err(message)?;
+        Ok(())
+    }
+
+    /// Runs one statement.
+    pub(crate) fn query(&mut self, sql: &str) -> Result<Vec<RecordBatch>, String> {
+        let mut statement = self.connection.new_statement().map_err(message)?;
+        statement.set_sql_query(sql).map_err(message)?;
+        let reader = statement.execute().map_err(message)?;
+        reader.map(|batch| batch.map_err(|error| error.to_string())).collect()
+    }
+}
+
+fn message(error: adbc_core::error::Error) -> String {
+    error.message
+}
+
 /// Creates the file with what these statements make.
-///
-/// # Errors
-/// DuckDB's own words.
 pub(crate) fn create(library: &Path, file: &Path, sql: &str) -> Result<(), String> {
-    let message = |error: adbc_core::error::Error| error.message;
-    let entry_point: &[u8] = b"duckdb_adbc_init";
-    let mut driver =
-        ManagedDriver::load_dynamic_from_filename(library, Some(entry_point), AdbcVersion::V110).map_err(message)?;
-    let path = OptionValue::String(file.display().to_string());
-    let database = driver.new_database_with_opts([(OptionDatabase::Other("path".into()), path)]).map_err(message)?;
-    let mut connection = database.new_connection().map_err(message)?;
-    let mut statement = connection.new_statement().map_err(message)?;
-    statement.set_sql_query(sql).map_err(message)?;
-    statement.execute_update().map_err(message)?;
-    Ok(())
+    Database::open(library, file)?.execute(sql)
 }

@@ -166,7 +166,7 @@ fn unavailable(error: &StartError) -> String {
     }
 }
 
-fn seed(name: &str) -> String {
+pub(crate) fn seed(name: &str) -> String {
     let path = script::folder().join("seed").join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -7,6 +7,7 @@ mod checked;
 mod context;
 mod date_trunc;
 mod distinct;
+mod distinct_on;
 mod harmonise;
 mod named;
 mod nested_loops;

@@ -18,6 +18,7 @@ use junto_federation::{ReadOnce, StatementSources};
 use junto_types::Limits;
 
 use super::arithmetic::DateArithmetic;
+use super::distinct_on::ComputedBelow;
 use super::harmonise::Harmonise;
 use super::named::Unnamed;
 use super::nested_loops::NestedLoops;
@@ -107,6 +108,7 @@ fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules.insert(0, Arc::new(OuterTypes));
     rules.insert(0, Arc::new(NotIn));
     rules.insert(0, Arc::new(Patterns));
+    rules.insert(0, Arc::new(ComputedBelow));
     rules.insert(0, Arc::new(Unnamed));
     rules
 }

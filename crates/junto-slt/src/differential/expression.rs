@@ -42,9 +42,26 @@ impl Generator<'_> {
         if depth == 0 || self.random.below(10) < 6 {
             return base;
         }
-        let other = self.expression(scope, Some(base.class), depth - 1);
+        let is_mixed = base.class.is_number() && self.random.one_in(4);
+        let other_class = if is_mixed { *self.random.choose(&Class::NUMBERS) } else { base.class };
+        let other = self.expression(scope, Some(other_class), depth - 1);
         let is_tame = base.is_tame && other.is_tame;
-        let both = |name: String| Column { name, is_tame, ..base.clone() };
+        let class = base.class.with(other.class);
+        let both = |name: String| Column { name, is_tame, class, ..base.clone() };
+        if is_mixed {
+            let (x, y) = (&base.name, &other.name);
+            let arithmetic = if is_tame { 3 } else { 0 };
+            let name = match self.random.below(4 + arithmetic) {
+                0 => format!("greatest({x}, {y})"),
+                1 => format!("least({x}, {y})"),
+                2 => format!("COALESCE({x}, {y})"),
+                3 => format!("CASE WHEN {} THEN {x} ELSE {y} END", self.predicate(scope, depth - 1)),
+                4 => format!("({x} + {y})"),
+                5 => format!("({x} - {y})"),
+                _ => format!("({x} * {y})"),
+            };
+            return Column { is_tame: is_tame && class == Class::Integer && depth > 1, ..both(name) };
+        }
         match self.random.below(8) {
             0 | 1 => {
                 let condition = self.predicate(scope, depth - 1);
@@ -67,13 +84,14 @@ impl Generator<'_> {
     fn computed(&mut self, base: &Column, other: &Column) -> Column {
         let (x, y) = (&base.name, &other.name);
         let is_tame = base.is_tame && other.is_tame;
-        let name = match (base.class, self.random.below(6)) {
+        let name = match (base.class, self.random.below(8)) {
             (Class::Integer, 0) if is_tame => format!("({x} + {y})"),
             (Class::Integer, 1) if is_tame => format!("({x} - {y})"),
             (Class::Integer, 2) if base.is_tame => format!("({x} * 3)"),
             (Class::Integer, 3) => format!("({x} % 7)"),
             (Class::Integer, 4) => format!("({x} / 3)"),
             (Class::Integer, 5) if base.is_tame => format!("CAST({x} AS smallint)"),
+            (Class::Integer, 6) => format!("greatest({x}, {y})"),
             (Class::Integer, _) => format!("CAST({x} AS bigint)"),
             (Class::Decimal, 0) if is_tame => format!("({x} + {y})"),
             (Class::Decimal, 1) if is_tame => format!("({x} - {y})"),
@@ -92,7 +110,9 @@ impl Generator<'_> {
             (Class::Text, 2) => format!("({x} || {y})"),
             (Class::Text, 3) => format!("trim({x})"),
             (Class::Text, 4) => format!("substr({x}, 1, 2)"),
-            (Class::Text, _) => format!("replace({x}, 'a', 'b')"),
+            (Class::Text, 5) => format!("replace({x}, 'a', 'b')"),
+            (Class::Text, 6) => format!("concat({x}, {y})"),
+            (Class::Text, _) => format!("left({x}, 2)"),
             (Class::Date, 0 | 1) if base.is_tame => format!("({x} + 1)"),
             (Class::Moment, 0..=2) if base.is_tame => format!("({x} + INTERVAL '1 day')"),
             _ => format!("COALESCE({x}, {y})"),
@@ -131,7 +151,9 @@ impl Generator<'_> {
                 }
                 4 => {
                     let left = self.expression(scope, None, depth);
-                    let right = self.expression(scope, Some(left.class), depth - 1);
+                    let is_mixed = left.class.is_number() && self.random.one_in(3);
+                    let class = if is_mixed { *self.random.choose(&Class::NUMBERS) } else { left.class };
+                    let right = self.expression(scope, Some(class), depth - 1);
                     return format!("{} {} {}", left.name, self.random.choose(&COMPARISONS), right.name);
                 }
                 5 => {

@@ -111,7 +111,7 @@ impl Sources {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dialect {
+pub(super) enum Dialect {
     PostgreSql,
     MariaDb,
     Sqlite,
@@ -119,7 +119,7 @@ enum Dialect {
 }
 
 /// Statements that create and fill all tables.
-fn script(tables: &[Filled], dialect: Dialect) -> String {
+pub(super) fn script(tables: &[Filled], dialect: Dialect) -> String {
     let mut sql = String::new();
     match dialect {
         Dialect::PostgreSql => sql.push_str(

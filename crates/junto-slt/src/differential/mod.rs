@@ -5,6 +5,7 @@
 //! [`expression`] ask for their rows, [`ways`] answers. Everything comes from a seed, so a failure can be repeated; a
 //! found difference becomes an `.slt` file.
 
+mod alone;
 mod expression;
 mod load;
 mod random;
@@ -13,6 +14,7 @@ mod statement;
 mod tables;
 mod ways;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::num::NonZero;
 use std::ops::Range;
@@ -23,6 +25,7 @@ use std::time::Instant;
 use futures::{StreamExt, stream};
 
 use crate::world::World;
+use alone::{Alone, Opinion};
 use random::Random;
 use statement::Statement;
 use tables::Table;
@@ -65,7 +68,7 @@ pub struct Options {
 /// # Errors
 /// Every difference, with the statement and the answers.
 pub async fn run(world: &World, options: &Options) -> Result<(), String> {
-    let mut report = Report { options, differences: Vec::new(), statements: 0, failed: 0 };
+    let mut report = Report { options, differences: Vec::new(), statements: 0, failed: 0, refused: BTreeMap::new() };
     let mut left = options.statements;
     let mut schema_seed = options.seed;
     while left > 0 && report.differences.len() < MOST_DIFFERENCES {
@@ -90,12 +93,13 @@ async fn round(world: &World, report: &mut Report<'_>, seed: u64, statements: us
     // They go out of scope before the others come, and with them their connections.
     {
         let ways = ways::all(|settings| world.engine_with(settings));
+        let alone = alone::fixed()?;
         if let Some(text) = &report.options.text {
             let names: Vec<String> = fixed_tables.iter().map(|table| format!(".{} ", table.name)).collect();
             let is_fixed = |line: &&str| names.iter().any(|name| line.contains(name));
-            report.written_statements(&ways, text.lines().filter(is_fixed), &mut random).await;
+            report.written_statements(&ways, &alone, text.lines().filter(is_fixed), &mut random).await;
         } else {
-            report.random_statements(&ways, &fixed_tables, 0..fixed_count, seed, &mut random).await;
+            report.random_statements(&ways, &alone, &fixed_tables, 0..fixed_count, seed, &mut random).await;
         }
     }
     // Of its own, so that written statements meet the same tables.
@@ -105,10 +109,11 @@ async fn round(world: &World, report: &mut Report<'_>, seed: u64, statements: us
     let sources = load::Sources::fill(&filled).await?;
     let tables: Vec<Table> = filled.iter().map(schema::Filled::described).collect();
     let ways = ways::all(|settings| sources.engine(settings));
+    let alone = alone::random(&filled)?;
     if let Some(text) = &report.options.text {
-        report.written_statements(&ways, text.lines().filter(|line| line.contains(".r")), &mut random).await;
+        report.written_statements(&ways, &alone, text.lines().filter(|line| line.contains(".r")), &mut random).await;
     } else {
-        report.random_statements(&ways, &tables, fixed_count..statements, seed, &mut random).await;
+        report.random_statements(&ways, &alone, &tables, fixed_count..statements, seed, &mut random).await;
     }
     Ok(())
 }
@@ -119,12 +124,15 @@ struct Report<'o> {
     differences: Vec<String>,
     statements: usize,
     failed: usize,
+    /// Statements that a database alone did not answer, by its name and message.
+    refused: BTreeMap<(&'static str, String), usize>,
 }
 
 impl Report<'_> {
     async fn random_statements(
         &mut self,
         ways: &[Way],
+        alone: &[Alone],
         tables: &[Table],
         numbers: Range<usize>,
         seed: u64,
@@ -133,17 +141,23 @@ impl Report<'_> {
         for number in numbers {
             let statement = statement::statement(random, tables);
             let spread: Vec<String> = (0..statement.tables()).map(|_| (*random.choose(&SOURCES)).to_owned()).collect();
-            self.compare(ways, &format!("statement {number} of seed {seed}"), &statement, &spread, random).await;
+            self.compare(ways, alone, &format!("statement {number} of seed {seed}"), &statement, &spread, random).await;
             if self.differences.len() >= MOST_DIFFERENCES {
                 break;
             }
         }
     }
 
-    async fn written_statements(&mut self, ways: &[Way], lines: impl Iterator<Item = &str>, random: &mut Random) {
+    async fn written_statements(
+        &mut self,
+        ways: &[Way],
+        alone: &[Alone],
+        lines: impl Iterator<Item = &str>,
+        random: &mut Random,
+    ) {
         for line in lines {
             let (statement, spread) = Statement::written(line);
-            self.compare(ways, "written", &statement, &spread, random).await;
+            self.compare(ways, alone, "written", &statement, &spread, random).await;
         }
     }
 
@@ -151,6 +165,7 @@ impl Report<'_> {
     async fn compare(
         &mut self,
         ways: &[Way],
+        alone: &[Alone],
         name: &str,
         statement: &Statement,
         spread: &[String],
@@ -190,8 +205,13 @@ impl Report<'_> {
         self.statements += 1;
         self.failed += usize::from(matches!(answers.first(), Some((Answer::Failed(_), _))));
         let sql = statement.over(|table| spread[table].clone());
-        if answers.len() > 1 {
-            let text = difference(name, &sql, &answers) + &plans.join("\n");
+        let opinions = match &answers[..] {
+            // What all ways say may be wrong as well.
+            [(answer, _)] => self.opinions(alone, statement, answer).await,
+            _ => String::new(),
+        };
+        if answers.len() > 1 || !opinions.is_empty() {
+            let text = difference(name, &sql, &answers) + &opinions + &plans.join("\n");
             if self.options.all_ways {
                 // A long run says at once what it finds.
                 eprintln!("{text}\n");
@@ -208,7 +228,30 @@ impl Report<'_> {
         }
     }
 
+    /// What databases that hold all tables say otherwise.
+    async fn opinions(&mut self, alone: &[Alone], statement: &Statement, answer: &Answer) -> String {
+        let mut text = String::new();
+        for database in alone {
+            match database.opinion(statement, answer).await {
+                Opinion::Same => {}
+                Opinion::None(message) => {
+                    let short: String = message.lines().next().unwrap_or_default().chars().take(60).collect();
+                    *self.refused.entry((database.name, short)).or_default() += 1;
+                }
+                Opinion::Other(other) => {
+                    let _ = write!(text, "\n  {}: {other}", database.name);
+                }
+            }
+        }
+        text
+    }
+
     fn conclude(mut self) -> Result<(), String> {
+        if self.options.all_ways {
+            for ((database, message), count) in &self.refused {
+                eprintln!("{database} did not answer {count} statements: {message}");
+            }
+        }
         // Statements that fail in every way prove nothing.
         if self.failed * 10 > self.statements {
             self.differences.push(format!("{} of {} statements failed", self.failed, self.statements));

@@ -269,6 +269,17 @@ impl Filled {
         names.join(", ")
     }
 
+    /// The same rows where text has the database's own collation, and nothing is said about the table.
+    pub(super) fn plain(&self) -> Self {
+        let mut table = Self { is_large: false, ..self.clone() };
+        for field in &mut table.fields {
+            if let Kind::Text(collation) = &mut field.kind {
+                *collation = 0;
+            }
+        }
+        table
+    }
+
     /// As statements see it.
     pub(super) fn described(&self) -> Table {
         let columns = self.fields.iter().enumerate().map(|(at, field)| self.column(at, field)).collect();

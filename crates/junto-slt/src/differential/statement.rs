@@ -17,6 +17,8 @@ pub(super) struct Statement {
     tables: usize,
     /// Its rows have an order that leaves no choice.
     pub(super) is_ordered: bool,
+    /// Where the parenthesis opens that the order follows, if the statement was made up.
+    inside: Option<usize>,
 }
 
 impl Statement {
@@ -31,7 +33,7 @@ impl Statement {
             spread.push(source.to_owned());
         }
         let is_ordered = text.rsplit_once(')').is_some_and(|(_, end)| end.starts_with(" ORDER BY"));
-        (Self { text, tables: spread.len(), is_ordered }, spread)
+        (Self { text, tables: spread.len(), is_ordered, inside: None }, spread)
     }
 
     /// The text with each table in the source that `source` names for its position.
@@ -39,6 +41,21 @@ impl Statement {
         let mut text = self.text.clone();
         for table in 0..self.tables {
             text = text.replace(&format!("{{{table}}}"), &source(table));
+        }
+        text
+    }
+
+    /// The text for a database that holds all tables, and that may not know an order after an order.
+    pub(super) fn alone(&self) -> String {
+        let mut text = self.text.clone();
+        if let Some(start) = self.inside
+            && let Some(end) = text.rfind(") ORDER BY")
+        {
+            text.insert_str(end + 1, " AS ordered");
+            text.insert_str(start, "SELECT * FROM ");
+        }
+        for table in 0..self.tables {
+            text = text.replace(&format!("@{{{table}}}."), "");
         }
         text
     }
@@ -60,13 +77,14 @@ pub(super) fn statement(random: &mut Random, tables: &[Table]) -> Statement {
     }
     let query = generator.query(0, None);
     let is_ordered = generator.random.one_in(2);
+    let start = text.len();
     if is_ordered {
         // It may have an order of its own.
         let _ = write!(text, "({}){}", query.text, generator.order(query.columns.len()));
     } else {
         text.push_str(&query.text);
     }
-    Statement { text, tables: generator.used, is_ordered }
+    Statement { text, tables: generator.used, is_ordered, inside: is_ordered.then_some(start) }
 }
 
 /// What a FROM clause makes visible under a name.
@@ -148,6 +166,16 @@ impl Generator<'_> {
         if depth < MOST_DEPTH && classes.is_none() && self.random.one_in(8) {
             let text = self.scalar_subquery(depth + 1, scope);
             self.item(text, &mut items, &mut columns);
+        }
+        if self.random.one_in(20) {
+            // The rows of a tie are equal.
+            let key = self.column(scope, None).name;
+            let direction = *self.random.choose(&["", " DESC", " NULLS FIRST"]);
+            let order: Vec<&str> = items.iter().filter_map(|item| Some(item.rsplit_once(" AS ")?.0)).collect();
+            let (items, order) = (items.join(", "), order.join(", "));
+            let text =
+                format!("SELECT DISTINCT ON ({key}) {items} FROM {from}{filter} ORDER BY {key}{direction}, {order}");
+            return Query { text, columns, rows };
         }
         let distinct = if self.random.one_in(5) { "DISTINCT " } else { "" };
         let mut text = format!("SELECT {distinct}{} FROM {from}{filter}", items.join(", "));
@@ -303,7 +331,12 @@ impl Generator<'_> {
         let mut text = format!("SELECT {} FROM {from}{filter}", items.join(", "));
         if !groups.is_empty() {
             let list = groups.join(", ");
-            let list = if groups.len() > 1 && self.random.one_in(8) { format!("ROLLUP ({list})") } else { list };
+            let list = match self.random.below(12) {
+                0 if groups.len() > 1 => format!("ROLLUP ({list})"),
+                1 if groups.len() > 1 => format!("CUBE ({list})"),
+                2 if groups.len() > 1 => format!("GROUPING SETS (({list}), ({}), ())", groups[0]),
+                _ => list,
+            };
             let _ = write!(text, " GROUP BY {list}");
         }
         if self.random.one_in(4) {
@@ -350,6 +383,9 @@ impl Generator<'_> {
             6 if any.class != Class::Boolean => Column { name: format!("min({})", any.name), ..any },
             7 if any.class == Class::Boolean => Column { name: format!("bool_and({})", any.name), ..any },
             8 if exact => Column { name: format!("sum(DISTINCT {})", number.name), is_tame: false, ..number },
+            9 if any.class == Class::Text => {
+                Column { name: format!("string_agg({0}, ',' ORDER BY {0})", any.name), ..any }
+            }
             _ if any.class != Class::Boolean => Column { name: format!("max({})", any.name), ..any },
             _ => Column { name: format!("bool_or({})", any.name), ..any },
         };
@@ -378,8 +414,14 @@ impl Generator<'_> {
         let direction = *self.random.choose(&["", " DESC", " NULLS FIRST"]);
         let number = self.column(scope, Some(Class::Integer)).name;
         let text = self.column(scope, None);
-        let function = match self.random.below(6) {
-            // Rows that tie in all that is shown and chosen by are one as good as the other.
+        // Rows that tie in all that is shown, counted and chosen by are one as good as the other.
+        let all = format!("{partition} ORDER BY {key}{direction}, {number}, {}", shown.join(", "));
+        let function = match self.random.below(11) {
+            6 => format!("lag({number}) OVER ({all})"),
+            7 => format!("lead({number}, 2) OVER ({all})"),
+            8 => format!("sum({number}) OVER ({all} ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING)"),
+            9 => format!("first_value({number}) OVER ({all})"),
+            10 => format!("min({number}) OVER ({all} ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)"),
             0 => format!("row_number() OVER ({partition} ORDER BY {key}{direction}, {})", shown.join(", ")),
             1 => format!("rank() OVER ({partition} ORDER BY {key}{direction})"),
             2 => format!("dense_rank() OVER ({partition} ORDER BY {key}{direction})"),

@@ -13,6 +13,14 @@ pub(super) enum Class {
 }
 
 impl Class {
+    pub(super) const NUMBERS: [Self; 3] = [Class::Integer, Class::Decimal, Class::Double];
+
+    /// What a value of this class becomes beside one of another.
+    pub(super) fn with(self, other: Self) -> Self {
+        let place = |class| Self::NUMBERS.iter().position(|&number| number == class);
+        if place(other) > place(self) { other } else { self }
+    }
+
     pub(super) fn is_number(self) -> bool {
         matches!(self, Class::Integer | Class::Decimal | Class::Double)
     }

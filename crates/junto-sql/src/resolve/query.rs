@@ -7,8 +7,8 @@ use crate::names::{Written, defined_name};
 use crate::{Error, Result};
 use sqlparser::ast::{
     Distinct, Expr, Fetch, FunctionArg, FunctionArgExpr, Ident, JoinConstraint, JoinOperator, LimitClause, ObjectName,
-    OrderBy, OrderByKind, Query, Select, SetExpr, SetOperator, TableAlias, TableAliasColumnDef, TableFactor,
-    TableWithJoins, With,
+    Offset, OffsetRows, OrderBy, OrderByKind, Query, Select, SetExpr, SetOperator, TableAlias, TableAliasColumnDef,
+    TableFactor, TableWithJoins, With,
 };
 use std::collections::HashMap;
 
@@ -38,6 +38,9 @@ impl Resolver<'_> {
             body => {
                 let outputs = self.set_expr(body, role, recursive)?;
                 self.order_set(query.order_by.as_mut(), &outputs)?;
+                if query.order_by.is_some() {
+                    keep_choice(body);
+                }
                 outputs
             }
         };
@@ -484,4 +487,14 @@ fn keeps_right_rows(operator: &JoinOperator) -> bool {
 /// Whether the order says which rows are left: those that come first of each kind.
 fn chooses_by_order(body: &SetExpr) -> bool {
     matches!(body, SetExpr::Select(select) if matches!(select.distinct, Some(Distinct::On(_))))
+}
+
+/// Lets rows that are chosen by an order stay chosen by it under another order, which the engine would choose by instead.
+fn keep_choice(body: &mut SetExpr) {
+    let SetExpr::Query(query) = body else { return };
+    if chooses_by_order(&query.body) && query.limit_clause.is_none() {
+        let offset = Some(Offset { value: Expr::value(super::rewrite::number(0)), rows: OffsetRows::None });
+        query.limit_clause = Some(LimitClause::LimitOffset { limit: None, offset, limit_by: Vec::new() });
+    }
+    keep_choice(&mut query.body);
 }

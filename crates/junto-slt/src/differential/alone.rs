@@ -1,0 +1,194 @@
+//! One database that holds all tables and gets the text of a statement as it is, without Junto: a second opinion.
+//!
+//! What Junto's planner does wrong in every way alike shows here only. Where such a database has another dialect than
+//! Junto, a [`Rule`] says so; `CONTRIBUTING.md` lists them.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use junto_testkit::postgres;
+use parking_lot::Mutex;
+
+use super::schema::Filled;
+use super::ways::Answer;
+use super::{SHOWN_ROWS, load, statement::Statement};
+use crate::{duckdb, render};
+
+/// What PostgreSQL computes as Junto does only with the rules of ICU for upper and lower case.
+const POSTGRES_RULES: &str = r#"
+CREATE SCHEMA rules;
+CREATE FUNCTION rules.lower(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT
+  AS $$ SELECT pg_catalog.lower($1 COLLATE "und-x-icu") COLLATE "default" $$;
+CREATE FUNCTION rules.upper(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT
+  AS $$ SELECT pg_catalog.upper($1 COLLATE "und-x-icu") COLLATE "default" $$;
+"#;
+/// Settings that give DuckDB PostgreSQL's meaning of `/` and of NULL in an order.
+const DUCKDB_RULES: &str =
+    "SET integer_division = true; SET default_null_order = 'nulls_last_on_asc_first_on_desc'; SET threads = 1;";
+/// Time that PostgreSQL has for a statement: without Junto's joins of subqueries it may need very long.
+const MOST_MILLISECONDS: u32 = 10_000;
+
+/// A database with all tables.
+pub(super) struct Alone {
+    pub(super) name: &'static str,
+    kind: Kind,
+}
+
+enum Kind {
+    PostgreSql { server: &'static postgres::Server, database: &'static str },
+    DuckDb(Arc<Mutex<duckdb::Database>>),
+}
+
+/// What came of asking.
+pub(super) enum Opinion {
+    Same,
+    /// Why it gives none: it has another dialect here, or takes too long.
+    None(String),
+    /// What differs.
+    Other(String),
+}
+
+/// Both databases with the fixed tables.
+pub(super) fn fixed() -> Result<[Alone; 2], String> {
+    filled("alone_fixed", &crate::world::seed("postgres.sql"), &crate::world::seed("duckdb.sql"))
+}
+
+/// Both databases with random tables; text is compared by bytes in them.
+pub(super) fn random(tables: &[Filled]) -> Result<[Alone; 2], String> {
+    let plain: Vec<Filled> = tables.iter().map(Filled::plain).collect();
+    let script = |dialect| load::script(&plain, dialect);
+    filled("alone", &script(load::Dialect::PostgreSql), &script(load::Dialect::DuckDb))
+}
+
+fn filled(database: &'static str, postgres_script: &str, duckdb_script: &str) -> Result<[Alone; 2], String> {
+    let server = postgres::shared().map_err(|error| error.to_string())?;
+    server.create_database(database);
+    server.execute(database, postgres_script);
+    server.execute(database, POSTGRES_RULES);
+    let settings =
+        [("search_path", "rules, pg_catalog, public".to_owned()), ("statement_timeout", MOST_MILLISECONDS.to_string())];
+    for (setting, value) in settings {
+        server.execute(database, &format!("ALTER DATABASE {database} SET {setting} = {value}"));
+    }
+    let library = duckdb::library().ok_or("DuckDB's library is missing")?;
+    let mut duck = duckdb::Database::open(&library, Path::new(":memory:"))?;
+    duck.execute(duckdb_script)?;
+    duck.execute(DUCKDB_RULES)?;
+    Ok([
+        Alone { name: "PostgreSQL alone", kind: Kind::PostgreSql { server, database } },
+        Alone { name: "DuckDB alone", kind: Kind::DuckDb(Arc::new(Mutex::new(duck))) },
+    ])
+}
+
+impl Alone {
+    /// What it thinks of an answer.
+    pub(super) async fn opinion(&self, statement: &Statement, answer: &Answer) -> Opinion {
+        let sql = statement.alone();
+        let rows = match self.rows(&sql).await {
+            Ok(rows) => rows,
+            Err(message) => return Opinion::None(message),
+        };
+        let Answer::Rows(answered) = answer else {
+            return Opinion::Other(format!("{} rows", rows.len()));
+        };
+        let answered = answered.iter().map(|row| row.split(SEPARATOR).map(str::to_owned).collect()).collect();
+        compare(&sql, answered, rows, statement.is_ordered)
+    }
+
+    async fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>, String> {
+        let sql = sql.to_owned();
+        let asked = match &self.kind {
+            &Kind::PostgreSql { server, database } => tokio::task::spawn_blocking(move || {
+                let rows = server.try_query(database, &sql)?;
+                let cell = |cell: Option<String>| cell.map_or_else(|| "NULL".to_owned(), |text| render::visible(&text));
+                Ok(rows.into_iter().map(|row| row.into_iter().map(cell).collect()).collect())
+            }),
+            Kind::DuckDb(database) => {
+                let database = Arc::clone(database);
+                tokio::task::spawn_blocking(move || {
+                    let batches = database.lock().query(&sql)?;
+                    render::rows(&batches).map_err(|error| error.to_string())
+                })
+            }
+        };
+        asked.await.map_err(|panic| panic.to_string())?
+    }
+}
+
+/// Between the cells of a row.
+const SEPARATOR: &str = " | ";
+
+/// Compares rows, but for how a number is written. Averages have four digits more than what is averaged in Junto, and
+/// more or fewer elsewhere.
+fn compare(sql: &str, ours: Vec<Vec<String>>, theirs: Vec<Vec<String>>, is_ordered: bool) -> Opinion {
+    let is_rounded = sql.contains("avg(");
+    let prepared = |rows: Vec<Vec<String>>| {
+        let row = |row: Vec<String>| row.into_iter().map(|text| Cell::new(text, is_rounded)).collect::<Vec<_>>();
+        let mut rows: Vec<Vec<Cell>> = rows.into_iter().map(row).collect();
+        if !is_ordered {
+            rows.sort_unstable();
+        }
+        rows
+    };
+    let (ours, theirs) = (prepared(ours), prepared(theirs));
+    let same_row = |ours: &Vec<Cell>, theirs: &Vec<Cell>| {
+        ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| ours.is_same(theirs, is_rounded))
+    };
+    if ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(ours, theirs)| same_row(ours, theirs)) {
+        return Opinion::Same;
+    }
+    let mut text = format!("{} rows", theirs.len());
+    for (whose, rows, others) in [("here", &ours, &theirs), ("there", &theirs, &ours)] {
+        let own = rows.iter().filter(|row| !others.iter().any(|other| same_row(row, other)));
+        for row in own.take(SHOWN_ROWS) {
+            let cells: Vec<&str> = row.iter().map(|cell| &cell.text[..]).collect();
+            let _ = write!(text, "\n    only {whose}: {}", cells.join(SEPARATOR));
+        }
+    }
+    Opinion::Other(text)
+}
+
+/// A value as it is compared, and first sorted by what averages share.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Cell {
+    /// Rounded, where averages are.
+    coarse: String,
+    /// Numbers without zeros at the end and without exponent.
+    text: String,
+}
+
+impl Cell {
+    fn new(text: String, is_rounded: bool) -> Self {
+        let text = match &text[..] {
+            "t" => "true".to_owned(),
+            "f" => "false".to_owned(),
+            _ => canonical_number(&text).unwrap_or(text),
+        };
+        let number = is_rounded.then(|| text.parse::<f64>().ok()).flatten();
+        let coarse = number.map_or_else(|| text.clone(), |number| format!("{number:.2}"));
+        Self { coarse, text }
+    }
+
+    fn is_same(&self, other: &Self, is_rounded: bool) -> bool {
+        if self.text == other.text {
+            return true;
+        }
+        let (Ok(a), Ok(b)) = (self.text.parse::<f64>(), other.text.parse::<f64>()) else { return false };
+        is_rounded && (a - b).abs() <= (1e-9 * a.abs()).max(1e-4)
+    }
+}
+
+/// A number without exponent and without zeros at the end; none for other text.
+fn canonical_number(text: &str) -> Option<String> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if !digits.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let plain = if digits.contains(['e', 'E']) { text.parse::<f64>().ok()?.to_string() } else { text.to_owned() };
+    if !plain.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-')) || plain.rfind('-') > Some(0) {
+        return None;
+    }
+    let short = if plain.contains('.') { plain.trim_end_matches('0').trim_end_matches('.') } else { &plain };
+    Some(if short == "-0" { "0".to_owned() } else { short.to_owned() })
+}
