@@ -133,7 +133,11 @@ impl Error {
                 Error::Plan { message: schema_message(schema), span, hint: None }
             }
             DataFusionError::Plan(message) | DataFusionError::NotImplemented(message) => {
-                Error::Plan { message: tidy(message), span, hint: None }
+                let (message, hint) = match refused_subquery(message) {
+                    Some((message, hint)) => (message.to_owned(), Some(hint.into())),
+                    None => (tidy(message), None),
+                };
+                Error::Plan { message, span, hint }
             }
             DataFusionError::SQL(parser, _) => Error::Plan { message: parser.to_string(), span, hint: None },
             DataFusionError::Execution(message) => Error::Value { message: tidy(message) },
@@ -166,6 +170,22 @@ fn schema_message(error: &SchemaError) -> String {
         SchemaError::AmbiguousReference { field } => format!("column `{}` is ambiguous", field.flat_name()),
         other => tidy(&other.to_string()),
     }
+}
+
+/// What to say and to do about a subquery of which DataFusion can make no join.
+fn refused_subquery(message: &str) -> Option<(&'static str, &'static str)> {
+    let asks = ["ScalarSubquery", "Exists(", "InSubquery"].iter().any(|kind| message.contains(kind));
+    if message.contains("Physical plan does not support logical expression") && asks {
+        return Some((
+            "a subquery looks outside in a way that cannot run as a join",
+            "let it compare its columns with outer ones by `=`, in its own WHERE and without LIMIT, or write a join",
+        ));
+    }
+    let places = ["Correlated scalar subquery can only be used in", "subquery can only be used in Projection"];
+    places.iter().any(|place| message.contains(place)).then_some((
+        "a subquery that looks outside stands in the select list and in conditions only",
+        "select it in a subquery of FROM and use its name",
+    ))
 }
 
 /// DataFusion's message without its ornaments.

@@ -1,20 +1,65 @@
-//! DataFusion's rule that counts different values by grouping twice, where it keeps the types.
+//! Two of DataFusion's rules, where they are right: one counts different values by grouping twice, one leaves out what is
+//! empty.
 
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::Transformed;
 use datafusion::error::Result;
-use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan};
+use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, Projection, Union};
 use datafusion::optimizer::optimizer::ApplyOrder;
+use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
 use datafusion::optimizer::single_distinct_to_groupby::SingleDistinctToGroupBy;
 use datafusion::optimizer::{Optimizer, OptimizerConfig, OptimizerRule};
 
-/// DataFusion's rules, with that one behind a condition.
+/// DataFusion's rules, with these two behind conditions.
 pub(crate) fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    let ours: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(GroupedTwice { inner: SingleDistinctToGroupBy::new() });
+    let ours: [Arc<dyn OptimizerRule + Send + Sync>; 2] = [
+        Arc::new(GroupedTwice { inner: SingleDistinctToGroupBy::new() }),
+        Arc::new(EmptyLeftOut { inner: PropagateEmptyRelation::new() }),
+    ];
     let rules = Optimizer::new().rules;
-    rules.into_iter().map(|rule| if rule.name() == ours.name() { Arc::clone(&ours) } else { rule }).collect()
+    rules.into_iter().map(|rule| ours.iter().find(|one| one.name() == rule.name()).cloned().unwrap_or(rule)).collect()
+}
+
+/// The rule names the columns of the only part of a union that is not empty as those of the union, which they need not be.
+#[derive(Debug)]
+struct EmptyLeftOut {
+    inner: PropagateEmptyRelation,
+}
+
+impl OptimizerRule for EmptyLeftOut {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        self.inner.apply_order()
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+        if let LogicalPlan::Union(union) = &plan
+            && let Some(part) = only_part(union)
+        {
+            let columns = part.schema().columns().into_iter().zip(union.schema.iter());
+            let columns = columns.map(|(column, (qualifier, field))| {
+                Expr::Column(column).alias_qualified(qualifier.cloned(), field.name())
+            });
+            let schema = Arc::clone(&union.schema);
+            let renamed = Projection::try_new_with_schema(columns.collect(), Arc::clone(part), schema)?;
+            return Ok(Transformed::yes(LogicalPlan::Projection(renamed)));
+        }
+        self.inner.rewrite(plan, config)
+    }
+}
+
+/// The part of a union that may have rows, if the others have none.
+fn only_part(union: &Union) -> Option<&Arc<LogicalPlan>> {
+    let is_empty =
+        |part: &&Arc<LogicalPlan>| matches!(&***part, LogicalPlan::EmptyRelation(empty) if !empty.produce_one_row);
+    let mut others = union.inputs.iter().filter(|part| !is_empty(part));
+    let only = others.next()?;
+    (others.next().is_none() && union.inputs.len() > 1).then_some(only)
 }
 
 /// The rule sums up sums, which have more digits than one sum.

@@ -36,7 +36,7 @@ use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercionRewriter;
 use junto_federation::column_origin;
 
-use super::{arithmetic, checked, numbers};
+use super::{arithmetic, checked, numbers, set_operations};
 
 /// Name of the column of a subquery behind IN.
 const SUBQUERY_COLUMN: &str = "__junto_in";
@@ -75,6 +75,13 @@ fn harmonise_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     }
     let scope = Scope::of(&plan);
     if let LogicalPlan::Join(mut join) = plan {
+        if set_operations::is_one(&join) {
+            // Columns that cannot be compared are refused as in other joins.
+            for (left, right) in &join.on {
+                scope.harmonised(left, right)?;
+            }
+            return set_operations::rewrite(join).map(Transformed::yes);
+        }
         let mut changed = false;
         for (left, right) in &mut join.on {
             let (Expr::Column(_), Expr::Column(_)) = (&*left, &*right) else { continue };
@@ -129,7 +136,7 @@ fn harmonise_union(union: Union) -> Result<Transformed<LogicalPlan>> {
 }
 
 /// The type in which values meet that DataFusion would bring together otherwise; none where it does that well.
-fn common_type(types: impl Iterator<Item = DataType>) -> Option<DataType> {
+pub(super) fn common_type(types: impl Iterator<Item = DataType>) -> Option<DataType> {
     let types: Vec<DataType> = types.collect();
     let any = |of: fn(&DataType) -> bool| types.iter().any(of);
     if any(DataType::is_floating) && any(DataType::is_decimal) {

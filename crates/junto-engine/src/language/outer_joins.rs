@@ -1,7 +1,7 @@
 //! Conditions on the side of an outer join whose rows may be missing.
 //!
-//! DataFusion takes a column that a filter made equal to a literal for a constant, also above an outer join that adds rows
-//! in which it is NULL, and leaves it out of sorts.
+//! DataFusion takes a column that is a literal, or that a filter made equal to one, for a constant, also above an outer join
+//! that adds rows in which it is NULL, and leaves it out of sorts.
 
 use std::sync::Arc;
 
@@ -13,13 +13,15 @@ use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::{BinaryExpr, Literal};
 use datafusion::physical_expr::{PhysicalExpr, conjunction, split_conjunction};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
 use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
+use super::forgetting::{ForgettingExec, Forgotten};
 use super::whole_orders::recomputed;
 
-/// Writes `x = literal` as `x IS NOT DISTINCT FROM literal` in filters below such a side. Must run before sorts are placed.
+/// Writes `x = literal` as `x IS NOT DISTINCT FROM literal` in filters below such a side, and lets other constants be
+/// forgotten. Must run before sorts are placed.
 #[derive(Debug)]
 pub(crate) struct NoFalseConstants;
 
@@ -48,7 +50,7 @@ fn rewrite(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn Execution
     let children: Vec<Arc<dyn ExecutionPlan>> = plan.children().into_iter().map(Arc::clone).collect();
     let mut rewritten = Vec::with_capacity(children.len());
     for (child, may_lack) in children.into_iter().zip([left_may_lack, right_may_lack]) {
-        rewritten.push(if may_lack { child.transform_up(without_constants)?.data } else { child });
+        rewritten.push(if may_lack { without_constants(child)? } else { child });
     }
     plan.replace_children(rewritten, recomputed()).map(Transformed::yes)
 }
@@ -63,7 +65,15 @@ fn join_type(plan: &Arc<dyn ExecutionPlan>) -> Option<JoinType> {
     plan.downcast_ref::<NestedLoopJoinExec>().map(|join| *join.join_type())
 }
 
-fn without_constants(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
+fn without_constants(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let plan = plan.transform_up(without_equalities)?.data;
+    if plan.equivalence_properties().constants().is_empty() {
+        return Ok(plan);
+    }
+    Ok(Arc::new(ForgettingExec::try_new(plan, Forgotten::Constants)?))
+}
+
+fn without_equalities(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
     let Some(filter) = plan.downcast_ref::<FilterExec>() else { return Ok(Transformed::no(plan)) };
     let conditions = split_conjunction(filter.predicate()).into_iter().map(not_distinct).collect::<Vec<_>>();
     let predicate = conjunction(conditions);

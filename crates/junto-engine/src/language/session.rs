@@ -19,6 +19,8 @@ use junto_types::Limits;
 
 use super::arithmetic::DateArithmetic;
 use super::distinct_on::ComputedBelow;
+use super::exists::SelectedExists;
+use super::grouping_sets::NothingKnown;
 use super::harmonise::Harmonise;
 use super::named::Unnamed;
 use super::nested_loops::NestedLoops;
@@ -29,7 +31,7 @@ use super::patterns::Patterns;
 use super::projections::Projections;
 use super::semi_joins::SemiJoins;
 use super::whole_orders::WholeOrders;
-use super::{averages, checked, date_trunc, distinct, named, now, numbers, sums};
+use super::{averages, checked, date_trunc, distinct, named, now, numbers, string_agg, sums};
 use crate::settings::Settings;
 use crate::spill::SpillFolder;
 
@@ -95,6 +97,7 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
     state.register_udf(Arc::new(date_trunc::function()))?;
     state.register_udaf(Arc::new(sums::function()))?;
     state.register_udaf(Arc::new(averages::function()))?;
+    state.register_udaf(Arc::new(string_agg::function()))?;
     for function in checked::functions().into_iter().chain(numbers::functions()) {
         state.register_udf(Arc::new(function))?;
     }
@@ -108,12 +111,13 @@ fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules.insert(0, Arc::new(OuterTypes));
     rules.insert(0, Arc::new(NotIn));
     rules.insert(0, Arc::new(Patterns));
+    rules.insert(0, Arc::new(SelectedExists));
     rules.insert(0, Arc::new(ComputedBelow));
     rules.insert(0, Arc::new(Unnamed));
     rules
 }
 
-/// DataFusion's rules between two of ours, one behind a condition, without the two that push filters through physical
+/// DataFusion's rules between ours, one behind a condition, without the two that push filters through physical
 /// operators. They follow columns by name, so that above a join of two tables with an `id` each the condition of one
 /// reaches the other (`slt/federation/filters_above_joins.slt`). Filters are where they belong since the logical optimizer.
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
@@ -123,7 +127,8 @@ fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let kept = kept.map(|rule| if rule.name() == projections.name() { Arc::clone(&projections) } else { rule });
     let first: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(NoFalseConstants);
     let last: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(WholeOrders);
-    std::iter::once(first).chain(kept).chain([last]).collect()
+    let second: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(NothingKnown);
+    [first, second].into_iter().chain(kept).chain([last]).collect()
 }
 
 /// What one statement is planned with, and what it runs with. Only the second has its memory and its disk.

@@ -1,7 +1,7 @@
 //! One database that holds all tables and gets the text of a statement as it is, without Junto: a second opinion.
 //!
-//! What Junto's planner does wrong in every way alike shows here only. Where such a database has another dialect than
-//! Junto, a [`Rule`] says so; `CONTRIBUTING.md` lists them.
+//! What Junto's planner does wrong in every way alike shows here only. `CONTRIBUTING.md` lists where such a database has
+//! another dialect.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -23,9 +23,15 @@ CREATE FUNCTION rules.lower(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT
 CREATE FUNCTION rules.upper(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT
   AS $$ SELECT pg_catalog.upper($1 COLLATE "und-x-icu") COLLATE "default" $$;
 "#;
-/// Settings that give DuckDB PostgreSQL's meaning of `/` and of NULL in an order.
-const DUCKDB_RULES: &str =
-    "SET integer_division = true; SET default_null_order = 'nulls_last_on_asc_first_on_desc'; SET threads = 1;";
+/// Settings that give DuckDB PostgreSQL's meaning of `/` and of NULL in an order, and functions that know the letters whose
+/// other case is two letters.
+const DUCKDB_RULES: &str = "
+SET integer_division = true;
+SET default_null_order = 'nulls_last_on_asc_first_on_desc';
+SET threads = 1;
+CREATE MACRO upper(x) AS replace(ucase(x), 'ẞ', 'SS');
+CREATE MACRO lower(x) AS lcase(replace(x, 'İ', 'i\u{307}'));
+";
 /// Time that PostgreSQL has for a statement: without Junto's joins of subqueries it may need very long.
 const MOST_MILLISECONDS: u32 = 10_000;
 

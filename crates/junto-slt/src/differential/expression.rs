@@ -21,7 +21,7 @@ impl Generator<'_> {
         Column { name: format!("{}.{}", item.alias, column.name), ..(*column).clone() }
     }
 
-    fn literal(&mut self, class: Class) -> Column {
+    pub(super) fn literal(&mut self, class: Class) -> Column {
         let values: &[&str] = match class {
             Class::Integer => &["0", "1", "2", "-1", "7"],
             Class::Decimal => &["0.0", "1.50", "-2.25", "10.00"],
@@ -38,6 +38,12 @@ impl Generator<'_> {
 
     /// An expression of this class, or any.
     pub(super) fn expression(&mut self, scope: &[Item], class: Option<Class>, depth: usize) -> Column {
+        if depth > 0
+            && let Some(class) = class.filter(|_| self.random.one_in(8))
+            && let Some(converted) = self.converted(scope, class)
+        {
+            return converted;
+        }
         let base = self.column(scope, class);
         if depth == 0 || self.random.below(10) < 6 {
             return base;
@@ -119,6 +125,57 @@ impl Generator<'_> {
         };
         // What was tame is not for ever: chains of sums are short, but products grow.
         Column { name, is_tame: is_tame && base.class != Class::Decimal, ..base.clone() }
+    }
+
+    /// Something of this class made of a value of another.
+    fn converted(&mut self, scope: &[Item], class: Class) -> Option<Column> {
+        let from = match class {
+            Class::Integer => *self.random.choose(&[Class::Decimal, Class::Double, Class::Date, Class::Text]),
+            Class::Decimal => *self.random.choose(&[Class::Integer, Class::Decimal, Class::Moment]),
+            Class::Double => *self.random.choose(&[Class::Integer, Class::Decimal]),
+            Class::Boolean => *self.random.choose(&[Class::Text, Class::Integer]),
+            Class::Text => *self.random.choose(&[Class::Integer, Class::Boolean, Class::Date, Class::Text]),
+            Class::Date => Class::Moment,
+            Class::Moment => *self.random.choose(&[Class::Date, Class::Moment]),
+        };
+        let column = self.column(scope, Some(from));
+        let name = column.name;
+        let (name, is_tame) = match (from, class) {
+            (Class::Decimal | Class::Double, Class::Integer) if column.is_tame => {
+                (format!("CAST({name} AS integer)"), true)
+            }
+            (Class::Date, Class::Integer) if column.is_tame => (format!("({name} - DATE '2024-01-20')"), true),
+            (Class::Text, Class::Integer) => {
+                let letter = self.random.choose(&["'a'", "'B'", "' '", "'ä'", "''"]);
+                (format!("strpos({name}, {letter})"), true)
+            }
+            (Class::Integer, Class::Decimal) => (format!("CAST({name} AS decimal(25,3))"), false),
+            (Class::Decimal, Class::Decimal) => (format!("{}({name})", self.random.choose(&["floor", "ceil"])), false),
+            (Class::Moment, Class::Decimal) => {
+                let part = self.random.choose(&["year", "month", "day", "hour", "minute", "dow", "doy", "quarter"]);
+                (format!("extract({part} FROM {name})"), false)
+            }
+            (_, Class::Double) => (format!("CAST({name} AS double precision)"), false),
+            (Class::Text, Class::Boolean) => {
+                let letter = self.random.choose(&["'a'", "'A'", "'ä'", "''"]);
+                (format!("starts_with({name}, {letter})"), true)
+            }
+            (_, Class::Boolean) => (format!("({name} > 1)"), true),
+            (Class::Text, Class::Text) => {
+                let calls = ["ltrim({})", "rtrim({})", "repeat({}, 2)", "right({}, 1)", "lpad({}, 3, '*')"];
+                (self.random.choose(&calls).replace("{}", &name), true)
+            }
+            (_, Class::Text) => (format!("CAST({name} AS text)"), true),
+            (_, Class::Date) => (format!("CAST({name} AS date)"), column.is_tame),
+            (Class::Moment, Class::Moment) => {
+                let part = self.random.choose(&["'year'", "'month'", "'day'", "'hour'", "'quarter'"]);
+                (format!("date_trunc({part}, {name})"), column.is_tame)
+            }
+            (_, Class::Moment) => (format!("CAST({name} AS timestamp)"), column.is_tame),
+            _ => return None,
+        };
+        let values = self.literal(class).values;
+        Some(Column { name, class, is_tame, values, most_equal: column.most_equal })
     }
 
     /// A number made of a value of another class.
@@ -263,6 +320,15 @@ impl Generator<'_> {
             return Column { name, class: Class::Integer, is_tame: true, values, most_equal: usize::MAX >> 20 };
         }
         Column { name, most_equal: usize::MAX >> 20, ..value }
+    }
+
+    /// Whether another table has rows: any, or some that fit.
+    pub(super) fn existence(&mut self, depth: usize, scope: &[Item]) -> Column {
+        let (item, inner) = self.table();
+        let filter = self.inner_filter(depth, scope, &inner);
+        let not = if self.random.one_in(3) { "NOT " } else { "" };
+        let name = format!("({not}EXISTS (SELECT 1 FROM {item}{filter}))");
+        Column { name, ..self.literal(Class::Boolean) }
     }
 
     /// WHERE of a subquery: conditions that look outside, or not.

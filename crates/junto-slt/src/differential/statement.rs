@@ -115,18 +115,42 @@ pub(super) struct Generator<'r> {
 impl Generator<'_> {
     /// One selection, or several put together.
     fn query(&mut self, depth: usize, classes: Option<&[Class]>) -> Query {
-        let mut query = self.select(depth, classes);
         if !self.random.one_in(7) {
-            return query;
+            return self.select(depth, classes);
         }
+        // Of one or two columns, so that both sides have equal rows.
+        let few: Vec<Class> = match classes {
+            Some(classes) => classes.to_vec(),
+            None => {
+                let kinds = [Class::Integer, Class::Decimal, Class::Double, Class::Boolean, Class::Text, Class::Date];
+                (0..1 + self.random.below(2)).map(|_| *self.random.choose(&kinds)).collect()
+            }
+        };
+        let few = (classes.is_some() || !self.random.one_in(4)).then_some(few);
+        let mut query = self.select(depth, few.as_deref());
         let classes: Vec<Class> = query.columns.iter().map(|column| column.class).collect();
-        let operator =
-            *self.random.choose(&["UNION ALL", "UNION ALL", "UNION", "UNION", "INTERSECT", "EXCEPT", "EXCEPT ALL"]);
-        let other = self.select(depth, Some(&classes));
+        let operator = *self.random.choose(&[
+            "UNION ALL",
+            "UNION ALL",
+            "UNION",
+            "UNION",
+            "INTERSECT",
+            "EXCEPT",
+            "EXCEPT ALL",
+            "INTERSECT ALL",
+        ]);
+        // Numbers of one kind meet those of another.
+        let mixed = |class: &Class| {
+            if class.is_number() && self.random.one_in(5) { *self.random.choose(&Class::NUMBERS) } else { *class }
+        };
+        let other_classes: Vec<Class> = classes.iter().map(mixed).collect();
+        let other = self.select(depth, Some(&other_classes));
         query.text = format!("({}) {operator} ({})", query.text, other.text);
         query.rows = query.rows.saturating_add(other.rows);
         for (column, other) in query.columns.iter_mut().zip(other.columns) {
-            column.is_tame &= other.is_tame;
+            // Decimals are not exact beside floating-point numbers.
+            column.is_tame &= other.is_tame && column.class == other.class;
+            column.class = column.class.with(other.class);
             column.most_equal = column.most_equal.saturating_add(other.most_equal);
             column.values.extend(other.values);
         }
@@ -164,8 +188,12 @@ impl Generator<'_> {
             self.item(expression, &mut items, &mut columns);
         }
         if depth < MOST_DEPTH && classes.is_none() && self.random.one_in(8) {
-            let text = self.scalar_subquery(depth + 1, scope);
-            self.item(text, &mut items, &mut columns);
+            let asked = if self.random.one_in(3) {
+                self.existence(depth + 1, scope)
+            } else {
+                self.scalar_subquery(depth + 1, scope)
+            };
+            self.item(asked, &mut items, &mut columns);
         }
         if self.random.one_in(20) {
             // The rows of a tie are equal.
@@ -247,7 +275,31 @@ impl Generator<'_> {
             let alias = format!("t{}", self.aliases);
             return (format!("({}) {alias}", query.text), Item { alias, columns: query.columns, rows: query.rows });
         }
-        self.table()
+        if self.random.one_in(25) { self.values() } else { self.table() }
+    }
+
+    /// A FROM item of literals.
+    fn values(&mut self) -> (String, Item) {
+        self.aliases += 1;
+        let alias = format!("t{}", self.aliases);
+        let classes =
+            [Class::Integer, *self.random.choose(&[Class::Text, Class::Decimal, Class::Date, Class::Boolean])];
+        let rows: Vec<String> = (0..=self.random.below(4))
+            .map(|row| {
+                let value = self.literal(classes[1]).name;
+                // The first row says what the columns are.
+                let value = if row > 0 && self.random.one_in(4) { "NULL".to_owned() } else { value };
+                format!("({}, {value})", self.literal(Class::Integer).name)
+            })
+            .collect();
+        let columns = ["id", "c0"].into_iter().zip(classes).map(|(name, class)| Column {
+            name: name.to_owned(),
+            most_equal: rows.len(),
+            ..self.literal(class)
+        });
+        let columns = columns.collect();
+        let text = format!("(VALUES {}) AS {alias}(id, c0)", rows.join(", "));
+        (text, Item { alias, columns, rows: rows.len() })
     }
 
     /// A table's FROM item.
@@ -416,7 +468,13 @@ impl Generator<'_> {
         let text = self.column(scope, None);
         // Rows that tie in all that is shown, counted and chosen by are one as good as the other.
         let all = format!("{partition} ORDER BY {key}{direction}, {number}, {}", shown.join(", "));
-        let function = match self.random.below(11) {
+        let function = match self.random.below(15) {
+            11 => format!("ntile(3) OVER ({all})"),
+            12 => format!("cume_dist() OVER ({partition} ORDER BY {key}{direction})"),
+            13 => format!(
+                "sum({number}) OVER ({partition} ORDER BY {key}{direction} GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW)"
+            ),
+            14 => format!("last_value({number}) OVER ({all} ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)"),
             6 => format!("lag({number}) OVER ({all})"),
             7 => format!("lead({number}, 2) OVER ({all})"),
             8 => format!("sum({number}) OVER ({all} ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING)"),
@@ -430,8 +488,12 @@ impl Generator<'_> {
             _ if text.class != Class::Boolean => format!("max({}) OVER ({partition})", text.name),
             _ => format!("count(*) OVER ({partition} ORDER BY {key}{direction})"),
         };
-        let class = if function.starts_with("max") { text.class } else { Class::Integer };
-        let values = if class == Class::Integer { vec!["1".into(), "2".into()] } else { text.values };
+        let class = match &function[..3] {
+            "max" => text.class,
+            "cum" => Class::Double,
+            _ => Class::Integer,
+        };
+        let values = if function.starts_with("max") { text.values } else { self.literal(class).values };
         let column = Column { name: function, class, is_tame: false, values, most_equal: rows };
         self.item(column, &mut items, &mut columns);
         Query { text: format!("SELECT {} FROM {from}{filter}", items.join(", ")), columns, rows }
