@@ -199,6 +199,12 @@ impl Dialect for MySqlDialect {
         DRIVER
     }
 
+    /// MariaDB moves a condition on a derived table into the HAVING of that, where it looks its names up once more and finds
+    /// those of the tables there as well.
+    fn confuses_aliases(&self) -> bool {
+        true
+    }
+
     fn first_table_hint(&self) -> &'static str {
         if self.stored_order { " USE INDEX (PRIMARY)" } else { "" }
     }

@@ -64,8 +64,8 @@ impl Block {
     }
 
     /// The finished text; `hidden` columns follow the block's own.
-    pub(crate) fn select(&self, dialect: &dyn Dialect, aliases: &ColumnAliases, hidden: &[String]) -> String {
-        let named = |at, sql: &str| format!("{sql} AS {}", aliases.at(at));
+    pub(crate) fn select(&self, dialect: &dyn Dialect, name: impl Fn(usize) -> String, hidden: &[String]) -> String {
+        let named = |at, sql: &str| format!("{sql} AS {}", name(at));
         let shown = self.columns.iter().map(|column| &column.value);
         let items = shown.chain(hidden).enumerate().map(|(at, sql)| named(at, sql));
         let mut list = items.collect::<Vec<_>>().join(", ");
@@ -94,12 +94,13 @@ impl Block {
 #[derive(Debug)]
 pub(crate) struct ColumnAliases {
     prefix: String,
+    /// No two SELECTs have the same.
+    are_unique: bool,
 }
 
 impl ColumnAliases {
-    /// Names that no table of the relation has for a column that is read. MariaDB moves a condition on a derived table into
-    /// the HAVING of that, where it looks the names up once more and would find both.
-    pub(crate) fn beside(relation: &Relation) -> Self {
+    /// Names that no table of the relation has for a column that is read.
+    pub(crate) fn beside(relation: &Relation, dialect: &dyn Dialect) -> Self {
         fn read<'a>(relation: &'a Relation, names: &mut Vec<&'a str>) {
             if let Relation::Scan { columns, .. } = relation {
                 names.extend(columns.iter().map(|column| column.name.as_str()));
@@ -112,24 +113,32 @@ impl ColumnAliases {
         while names.iter().any(|name| is_numbered(name, &prefix)) {
             prefix.push('_');
         }
-        Self { prefix }
+        Self { prefix, are_unique: dialect.confuses_aliases() }
     }
 
-    /// The name of the column at a position.
+    /// The name of the column at a position of the outermost SELECT.
     pub(crate) fn at(&self, at: usize) -> String {
         format!("{}{at}", self.prefix)
     }
 
-    /// The same, of a derived table.
+    /// The same of a derived table, within it.
+    pub(crate) fn within(&self, table: &str, at: usize) -> String {
+        match table.strip_prefix('t').filter(|_| self.are_unique) {
+            Some(number) => format!("{}{number}_{at}", self.prefix),
+            None => self.at(at),
+        }
+    }
+
+    /// The same, outside of it.
     pub(crate) fn of(&self, table: &str, at: usize) -> String {
-        format!("{table}.{}", self.at(at))
+        format!("{table}.{}", self.within(table, at))
     }
 }
 
 fn is_numbered(name: &str, prefix: &str) -> bool {
     let digits =
         name.get(prefix.len()..).filter(|_| name.as_bytes()[..prefix.len()].eq_ignore_ascii_case(prefix.as_bytes()));
-    digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_'))
 }
 
 /// Conditions joined by AND.

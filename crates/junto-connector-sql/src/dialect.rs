@@ -79,6 +79,11 @@ pub trait Dialect: Debug + Send + Sync {
         }
     }
 
+    /// Whether a column of a derived table may not be called as one of a SELECT around it.
+    fn confuses_aliases(&self) -> bool {
+        false
+    }
+
     /// What follows the first table of a plan and its alias, such as the index to read it by.
     fn first_table_hint(&self) -> &'static str {
         ""

@@ -3,7 +3,8 @@
 //! Every relational operator could be a derived table of its own: `(SELECT … AS c0, … AS c1 FROM … ) AS t1`. Where the
 //! meaning stays the same, operators share one SELECT block instead, for readers and for optimisers that do not look
 //! into derived tables. Tables get the aliases `t0`, `t1` …, columns `c0`, `c1` …, or `c_0`, `c_1` … where a table has
-//! columns of such names; names of the user never become aliases, so nothing can clash.
+//! columns of such names, with the number of their derived table where a dialect needs that; names of the user never become
+//! aliases, so nothing can clash.
 
 mod groups;
 mod joins;
@@ -40,12 +41,12 @@ pub fn generate_part(
     keys: Option<KeyValues<'_>>,
     part: Option<&str>,
 ) -> Result<String> {
-    let mut generator = Generator { dialect, tables: 0, columns: ColumnAliases::beside(&plan.root), part };
+    let mut generator = Generator { dialect, tables: 0, columns: ColumnAliases::beside(&plan.root, dialect), part };
     let mut block = generator.relation(&plan.root)?;
     if let Some(keys) = keys {
         block = generator.keyed(block, keys)?;
     }
-    Ok(block.select(dialect, &generator.columns, &[]))
+    Ok(block.select(dialect, |at| generator.columns.at(at), &[]))
 }
 
 /// Whether the dialect can spell an expression over these columns of a table. A connector asks it beside its
@@ -170,7 +171,7 @@ impl Generator<'_> {
         if block.is_limited() {
             block.order = order;
         }
-        let select = block.select(self.dialect, &self.columns, &hidden);
+        let select = block.select(self.dialect, |at| self.columns.within(&alias, at), &hidden);
         let mut outer = self.derived(&alias, &select, block.columns.into_iter().map(|column| column.info));
         outer.order = outer_order;
         outer
@@ -273,7 +274,7 @@ impl Generator<'_> {
     }
 
     fn union_all(&mut self, inputs: &[Relation], columns: Vec<RelationColumn>) -> Result<Block> {
-        let mut selects = Vec::new();
+        let mut blocks = Vec::new();
         for input in inputs {
             let mut block = self.relation(input)?;
             // Members of a union take no ORDER BY and LIMIT of their own everywhere.
@@ -281,13 +282,15 @@ impl Generator<'_> {
                 block = self.wrapped(block);
             }
             block.order.clear();
-            selects.push(block.select(self.dialect, &self.columns, &[]));
+            blocks.push(block);
         }
-        if selects.is_empty() {
+        if blocks.is_empty() {
             return Err(Error::internal("a union without inputs"));
         }
         let alias = self.alias();
-        Ok(self.derived(&alias, &selects.join(" UNION ALL "), columns.into_iter()))
+        let selects = blocks.iter().map(|block| block.select(self.dialect, |at| self.columns.within(&alias, at), &[]));
+        let selects = selects.collect::<Vec<_>>().join(" UNION ALL ");
+        Ok(self.derived(&alias, &selects, columns.into_iter()))
     }
 
     /// A block over a subquery.

@@ -37,3 +37,29 @@ async fn conditions_on_groups_find_their_columns() {
     let batches = read(connector.as_ref(), filtered(grouped, differs), None).await.expect("the names are clear");
     assert_eq!(shown(&batches), [["2", "7", "3"]]);
 }
+
+/// The same, where `c0` is the alias of a column of a derived table that has another `c0`.
+#[tokio::test(flavor = "multi_thread")]
+async fn aliases_of_derived_tables_are_other_ones() {
+    let server = require!(mariadb::shared());
+    let connector = connect(server, "derived_names", TABLES, "").await;
+    let a = scan(&connector.table(None, "a").await.expect("exists"));
+    let b = scan(&connector.table(None, "b").await.expect("exists"));
+    let join = |left: Relation, right: Relation, kind| Relation::Join {
+        left: Box::new(left),
+        right: Box::new(right),
+        kind,
+        on: vec![(Expr::Column(0), Expr::Column(0))],
+        filter: None,
+    };
+    let joined = join(b.clone(), join(a, b, JoinKind::Left), JoinKind::Inner);
+    let group = |at| Output { name: "g".into(), expr: Expr::Column(at), data_type: DataType::Int32, nullable: false };
+    let least =
+        Aggregate { function: AggregateFunction::Min, argument: Some(Expr::Column(0)), distinct: false, filter: None };
+    let least = AggregateOutput { name: "m".into(), aggregate: least, data_type: DataType::Int32, nullable: true };
+    let grouped =
+        Relation::Aggregate { input: Box::new(joined), groups: vec![group(3), group(2)], aggregates: vec![least] };
+    let differs = Expr::compare(CompareOp::IsDistinctFrom, Expr::Column(2), Expr::Column(0));
+    let batches = read(connector.as_ref(), filtered(grouped, differs), None).await.expect("the names are clear");
+    assert_eq!(shown(&batches), [["7", "3", "3"]]);
+}

@@ -56,7 +56,7 @@ impl Generator<'_> {
         right.conditions.extend(condition);
         right.columns.clear();
         right.order.clear();
-        left.conditions.push(format!("{word} ({})", right.select(self.dialect, &self.columns, &[])));
+        left.conditions.push(format!("{word} ({})", right.select(self.dialect, |at| self.columns.at(at), &[])));
         Ok(left)
     }
 

@@ -33,7 +33,7 @@ CREATE MACRO upper(x) AS replace(ucase(x), 'ẞ', 'SS');
 CREATE MACRO lower(x) AS lcase(replace(x, 'İ', 'i\u{307}'));
 ";
 /// Time that PostgreSQL has for a statement: without Junto's joins of subqueries it may need very long.
-const MOST_MILLISECONDS: u32 = 10_000;
+const MOST_MILLISECONDS: u32 = 5_000;
 
 /// A database with all tables.
 pub(super) struct Alone {

@@ -1,5 +1,7 @@
 //! The ways to run a statement, none of which may change its answer.
 
+use std::time::Duration;
+
 use junto_engine::{Engine, Planning, Settings, StatementOptions, Strategy};
 
 use crate::render;
@@ -8,6 +10,8 @@ use crate::render;
 const LITTLE_MEMORY: usize = 4 << 20;
 /// How a statement is reported that took too long. Not an answer of a source that had to run it, however badly.
 const TOO_LONG: &str = "timed out";
+/// Time of a statement that a source must run, however badly.
+const FORCED_TIME: Duration = Duration::from_secs(10);
 /// Partitions of the way that has more than one.
 const THREADS: usize = 4;
 /// How a refused strategy is reported, and a statement that even spilling does not make small enough. Not answers.
@@ -73,7 +77,7 @@ pub(super) enum Answer {
 impl Answer {
     /// Neither rows nor a failure of the statement: the way could not be taken.
     pub(super) fn is_none(&self, way: &Way) -> bool {
-        let too_long = way.engine.settings().planning.whatever_it_costs.then_some(&TOO_LONG);
+        let too_long = way.is_forced().then_some(&TOO_LONG);
         let mut not_answers = NO_ANSWER.iter().chain(&FAILURES_OF_ROWS).chain(too_long);
         matches!(self, Answer::Failed(message) if !message.starts_with(PANIC) && not_answers.any(|part| message.contains(part)))
     }
@@ -89,6 +93,10 @@ impl Answer {
 }
 
 impl Way {
+    fn is_forced(&self) -> bool {
+        self.engine.settings().planning.whatever_it_costs
+    }
+
     /// How it runs the statement.
     pub(super) async fn plan(&self, sql: &str) -> String {
         let options = StatementOptions { strategy: self.strategy, ..StatementOptions::default() };
@@ -101,6 +109,9 @@ impl Way {
     pub(super) async fn answer(&self, sql: &str, is_ordered: bool) -> Answer {
         let mut options = StatementOptions { strategy: self.strategy, ..StatementOptions::default() };
         options.limits.memory_bytes = self.memory_bytes;
+        if self.is_forced() {
+            options.limits.timeout = Some(FORCED_TIME);
+        }
         let (engine, text) = (self.engine.clone(), sql.to_owned());
         // As a task, so that a panic is a failure of the statement and not of the run.
         let task = tokio::spawn(async move {
