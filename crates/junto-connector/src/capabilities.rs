@@ -136,6 +136,8 @@ pub struct Capabilities {
     pub distinct: bool,
     pub union_all: bool,
     pub joins: Vec<JoinKind>,
+    /// Conditions of a semi- or anti-join beside its equalities, at most; none for any number.
+    pub semi_join_conditions: Option<usize>,
     pub aggregates: Vec<AggregateFunction>,
     pub keys: Option<KeySupport>,
     /// Connections that may read parts of one plan at once, beyond the first; see [`crate::Connector::open_parallel`].

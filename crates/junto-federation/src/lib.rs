@@ -11,6 +11,7 @@
 mod absorb;
 mod cardinality;
 mod cost;
+mod dependencies;
 pub mod execution;
 mod join_order;
 pub mod keys;
@@ -25,7 +26,11 @@ mod translate;
 pub use absorb::groups_as_joined;
 pub use cardinality::column_origin;
 pub use cost::Work;
-pub use execution::{MaterializeExec, ReadOnce, RemoteScanExec, SharedScanExec, SourceFailure, StatementSources};
+pub use dependencies::GroupsAlone;
+pub use execution::{
+    ForgettingExec, Forgotten, MaterializeExec, ReadOnce, RemoteScanExec, SharedScanExec, SourceFailure,
+    StatementSources,
+};
 pub use node::{Filled, Origin, RemoteNode};
 pub use planner::{FederatedPlanner, PlanError, Planned};
 pub use remote_estimates::RemoteEstimates;

@@ -16,6 +16,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
 use crate::absorb::{Absorber, MergeNode, narrow_all};
+use crate::dependencies::{GroupsAlone, with_groups_alone};
 use crate::execution::{StatementSources, merged, read};
 use crate::node::RemoteNode;
 use crate::remote_estimates;
@@ -92,6 +93,7 @@ impl FederatedPlanner {
             reorder_joins: self.reorder_joins,
             cores: state.config().target_partitions().max(1) as f64,
         };
+        let plan = &with_groups_alone(plan.clone())?;
         let choose = |plan: &LogicalPlan| strategy::choose(plan, self.strategy, absorber);
         let mut chosen = choose(plan)?.map_err(PlanError::Refused)?;
         let mut notes = Vec::new();
@@ -103,7 +105,7 @@ impl FederatedPlanner {
             }
         }
         // Joins in another order need other columns.
-        let rules = Optimizer::with_rules(vec![Arc::new(OptimizeProjections::new())]);
+        let rules = Optimizer::with_rules(vec![Arc::new(GroupsAlone), Arc::new(OptimizeProjections::new())]);
         let context = OptimizerContext::new_with_config_options(Arc::new(state.config_options().as_ref().clone()))
             .with_max_passes(1);
         let plan = guarded(narrow_all(rules.optimize(chosen.plan, &context, |_, _| {})?)?)?;

@@ -11,15 +11,25 @@ use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
 use datafusion::optimizer::single_distinct_to_groupby::SingleDistinctToGroupBy;
 use datafusion::optimizer::{Optimizer, OptimizerConfig, OptimizerRule};
+use junto_federation::GroupsAlone;
 
-/// DataFusion's rules, with these two behind conditions.
+/// Rules that ask which columns determine which.
+const ASKING: [&str; 4] =
+    ["replace_distinct_aggregate", "eliminate_join", "eliminate_duplicated_expr", "optimize_projections"];
+
+/// DataFusion's rules, with these two behind conditions, and what is known put right for others.
 pub(crate) fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let ours: [Arc<dyn OptimizerRule + Send + Sync>; 2] = [
         Arc::new(GroupedTwice { inner: SingleDistinctToGroupBy::new() }),
         Arc::new(EmptyLeftOut { inner: PropagateEmptyRelation::new() }),
     ];
     let rules = Optimizer::new().rules;
-    rules.into_iter().map(|rule| ours.iter().find(|one| one.name() == rule.name()).cloned().unwrap_or(rule)).collect()
+    let rules =
+        rules.into_iter().map(|rule| ours.iter().find(|one| one.name() == rule.name()).cloned().unwrap_or(rule));
+    let known: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(GroupsAlone);
+    let before =
+        |rule: &Arc<dyn OptimizerRule + Send + Sync>| ASKING.contains(&rule.name()).then(|| Arc::clone(&known));
+    rules.flat_map(|rule| before(&rule).into_iter().chain([rule])).collect()
 }
 
 /// The rule names the columns of the only part of a union that is not empty as those of the union, which they need not be.

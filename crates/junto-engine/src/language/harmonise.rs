@@ -76,10 +76,10 @@ fn harmonise_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let scope = Scope::of(&plan);
     if let LogicalPlan::Join(mut join) = plan {
         if set_operations::is_one(&join) {
-            // Columns that cannot be compared are refused as in other joins.
-            for (left, right) in &join.on {
-                scope.harmonised(left, right)?;
-            }
+            let compared = |(left, right): &(Expr, Expr)| {
+                Ok(scope.harmonised(left, right)?.unwrap_or_else(|| (left.clone(), right.clone())))
+            };
+            join.on = join.on.iter().map(compared).collect::<Result<_>>()?;
             return set_operations::rewrite(join).map(Transformed::yes);
         }
         let mut changed = false;
@@ -172,6 +172,14 @@ fn changes(of: &DataType, common: &DataType) -> bool {
     }
 }
 
+fn is_distinct(op: Operator) -> bool {
+    matches!(op, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom)
+}
+
+fn is_column(expr: &Expr) -> bool {
+    matches!(expr, Expr::Column(_))
+}
+
 /// What the expressions of an operator can name.
 struct Scope {
     schema: DFSchema,
@@ -193,6 +201,12 @@ impl Scope {
 
     fn rewrite(&self, expr: Expr) -> Result<Transformed<Expr>> {
         match expr {
+            // Always false or true, and DuckDB 1.5 fails on it in the condition of a join.
+            Expr::BinaryExpr(BinaryExpr { left, op, right })
+                if is_distinct(op) && left == right && is_column(&left) =>
+            {
+                Ok(Transformed::yes(lit(op == Operator::IsNotDistinctFrom)))
+            }
             Expr::BinaryExpr(BinaryExpr { left, op, right }) if compares(op) => {
                 let (left, right, changed) = match self.harmonised(&left, &right)? {
                     Some((left, right)) => (Box::new(left), Box::new(right), true),

@@ -17,7 +17,8 @@ use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
 use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
-use super::forgetting::{ForgettingExec, Forgotten};
+use junto_federation::{ForgettingExec, Forgotten};
+
 use super::whole_orders::recomputed;
 
 /// Writes `x = literal` as `x IS NOT DISTINCT FROM literal` in filters below such a side, and lets other constants be
@@ -70,7 +71,7 @@ fn without_constants(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPl
     if plan.equivalence_properties().constants().is_empty() {
         return Ok(plan);
     }
-    Ok(Arc::new(ForgettingExec::try_new(plan, Forgotten::Constants)?))
+    Ok(Arc::new(ForgettingExec::try_new(plan, Forgotten::Values)?))
 }
 
 fn without_equalities(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
+use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::ensure_requirements::EnsureRequirements;
 use datafusion::physical_optimizer::output_requirements::{OutputRequirementExec, OutputRequirements};
 use datafusion::physical_optimizer::sanity_checker::SanityCheckPlan;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+
+use super::whole_orders::recomputed;
 
 /// The plan with its sorts placed once more, if it lacks one since projections were moved.
 ///
@@ -25,4 +30,56 @@ pub(super) fn ensured(plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> R
     let plan = OutputRequirements::new_add_mode().optimize(plan, config)?;
     let plan = EnsureRequirements::new().optimize(plan, config)?;
     OutputRequirements::new_remove_mode().optimize(plan, config)
+}
+
+/// Sorts what is not in the order that an operator needs. Must run last but for the check of that.
+///
+/// DataFusion leaves a sort out where a column is constant, as that of an aggregate without groups, and finds it constant no
+/// more when the row went through operators with several partitions.
+#[derive(Debug)]
+pub(crate) struct SortedAsRequired;
+
+impl PhysicalOptimizerRule for SortedAsRequired {
+    fn name(&self) -> &'static str {
+        "junto_sorted_as_required"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(with_sorted_inputs).map(|transformed| transformed.data)
+    }
+}
+
+fn with_sorted_inputs(node: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
+    let mut inputs = Vec::new();
+    let mut lacks_order = false;
+    for (input, required) in node.children().into_iter().zip(node.required_input_ordering()) {
+        let required = required.map(|required| required.into_single());
+        let missing = match required {
+            Some(required) if !input.equivalence_properties().ordering_satisfy_requirement(required.clone())? => {
+                LexOrdering::new(required.into_iter().map(PhysicalSortExpr::from))
+            }
+            _ => None,
+        };
+        lacks_order |= missing.is_some();
+        inputs.push(match missing {
+            Some(order) => {
+                Arc::new(SortExec::new(order, Arc::clone(input)).with_preserve_partitioning(is_divided(input)))
+                    as Arc<dyn ExecutionPlan>
+            }
+            None => Arc::clone(input),
+        });
+    }
+    if lacks_order {
+        node.replace_children(inputs, recomputed()).map(Transformed::yes)
+    } else {
+        Ok(Transformed::no(node))
+    }
+}
+
+fn is_divided(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.output_partitioning().partition_count() > 1
 }

@@ -13,6 +13,7 @@ use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, Physic
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
+use junto_federation::ForgettingExec;
 use junto_federation::groups_as_joined;
 use junto_federation::keys::KeyTapExec;
 
@@ -58,7 +59,10 @@ impl PhysicalOptimizerRule for SemiJoins {
 
 /// Whether its rows differ already, because they were grouped and only handed on since.
 fn is_grouped(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    let hands_on = plan.is::<CoalescePartitionsExec>() || plan.is::<RepartitionExec>() || plan.is::<KeyTapExec>();
+    let hands_on = plan.is::<CoalescePartitionsExec>()
+        || plan.is::<RepartitionExec>()
+        || plan.is::<KeyTapExec>()
+        || plan.is::<ForgettingExec>();
     plan.is::<AggregateExec>() || (hands_on && plan.children().into_iter().all(is_grouped))
 }
 

@@ -12,6 +12,7 @@ use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use datafusion::physical_optimizer::sanity_checker::SanityCheckPlan;
 use datafusion::prelude::SessionConfig;
 use junto_federation::keys::KeyFlow;
 use junto_federation::{ReadOnce, StatementSources};
@@ -20,8 +21,8 @@ use junto_types::Limits;
 use super::arithmetic::DateArithmetic;
 use super::distinct_on::ComputedBelow;
 use super::exists::SelectedExists;
-use super::grouping_sets::NothingKnown;
 use super::harmonise::Harmonise;
+use super::known::LessKnown;
 use super::named::Unnamed;
 use super::nested_loops::NestedLoops;
 use super::not_in::NotIn;
@@ -29,6 +30,7 @@ use super::outer_joins::NoFalseConstants;
 use super::outer_types::OuterTypes;
 use super::patterns::Patterns;
 use super::projections::Projections;
+use super::requirements::SortedAsRequired;
 use super::semi_joins::SemiJoins;
 use super::whole_orders::WholeOrders;
 use super::{averages, checked, date_trunc, distinct, named, now, numbers, string_agg, sums};
@@ -127,8 +129,11 @@ fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let kept = kept.map(|rule| if rule.name() == projections.name() { Arc::clone(&projections) } else { rule });
     let first: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(NoFalseConstants);
     let last: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(WholeOrders);
-    let second: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(NothingKnown);
-    [first, second].into_iter().chain(kept).chain([last]).collect()
+    let second: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(LessKnown);
+    let mut rules: Vec<_> = [first, second].into_iter().chain(kept).chain([last]).collect();
+    let check = rules.iter().position(|rule| rule.name() == SanityCheckPlan::new().name());
+    rules.insert(check.unwrap_or(rules.len()), Arc::new(SortedAsRequired));
+    rules
 }
 
 /// What one statement is planned with, and what it runs with. Only the second has its memory and its disk.

@@ -15,7 +15,7 @@ use datafusion::error::Result;
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::type_coercion::binary::type_union_coercion;
 use datafusion::logical_expr::{
-    Distinct, Expr, ExprFunctionExt, Join, LogicalPlan, LogicalPlanBuilder, Projection, cast,
+    Distinct, Expr, ExprFunctionExt, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Projection, cast, lit,
 };
 
 use super::harmonise::common_type;
@@ -42,10 +42,9 @@ pub(super) fn rewrite(join: Join) -> Result<LogicalPlan> {
         .iter()
         .zip(&right_types)
         .map(|(left, right)| {
-            let together = common_type([left.clone(), right.clone()].into_iter());
-            let numbers = left.is_numeric() && right.is_numeric();
-            let together = together.or_else(|| numbers.then(|| type_union_coercion(left, right)).flatten());
-            together.unwrap_or_else(|| left.clone())
+            common_type([left.clone(), right.clone()].into_iter())
+                .or_else(|| type_union_coercion(left, right))
+                .unwrap_or_else(|| left.clone())
         })
         .collect();
     let is_counted = !matches!(&*join.left, LogicalPlan::Distinct(Distinct::All(_)));
@@ -55,7 +54,7 @@ pub(super) fn rewrite(join: Join) -> Result<LogicalPlan> {
         }
         let exprs = plan.schema().iter().zip(&common).map(|((qualifier, field), common)| {
             let column = Expr::Column(Column::from((qualifier, field)));
-            if field.data_type() == common || field.data_type().is_null() {
+            if field.data_type() == common {
                 return column;
             }
             cast(column, common.clone()).alias_qualified(qualifier.cloned(), field.name())
@@ -73,34 +72,26 @@ pub(super) fn rewrite(join: Join) -> Result<LogicalPlan> {
     };
     let right = widened(join.right, &right_types)?;
     let selected: Vec<Expr> = left.schema().columns().into_iter().map(Expr::Column).collect();
-    let (mut left_keys, mut right_keys): (Vec<Column>, Vec<Column>) = join.on.iter().filter_map(columns).unzip();
+    let mut on = join.on;
     let (left, right) = if is_counted {
-        left_keys.push(Column::new_unqualified(NUMBERS[0]));
-        right_keys.push(Column::new_unqualified(NUMBERS[1]));
-        (numbered(left, NUMBERS[0])?, numbered(right, NUMBERS[1])?)
+        let (left_values, right_values) = on.iter().cloned().unzip();
+        on.push((Expr::Column(Column::new_unqualified(NUMBERS[0])), Expr::Column(Column::new_unqualified(NUMBERS[1]))));
+        (numbered(left, left_values, NUMBERS[0])?, numbered(right, right_values, NUMBERS[1])?)
     } else {
         (left, right)
     };
-    let joined = LogicalPlanBuilder::from(left).join_detailed(
-        right,
-        join.join_type,
-        (left_keys, right_keys),
-        None,
-        join.null_equality,
-    )?;
-    if is_counted { joined.project(selected)?.build() } else { joined.build() }
+    let (left, right) = (Arc::new(left), Arc::new(right));
+    let (kind, constraint, nulls) = (join.join_type, join.join_constraint, join.null_equality);
+    let joined = LogicalPlan::Join(Join::try_new(left, right, on, None, kind, constraint, nulls, join.null_aware)?);
+    if is_counted { LogicalPlanBuilder::from(joined).project(selected)?.build() } else { Ok(joined) }
 }
 
-fn columns((left, right): &(Expr, Expr)) -> Option<(Column, Column)> {
-    match (left, right) {
-        (Expr::Column(left), Expr::Column(right)) => Some((left.clone(), right.clone())),
-        _ => None,
-    }
-}
-
-/// Equal rows get numbers from 1 on.
-fn numbered(plan: LogicalPlan, name: &str) -> Result<LogicalPlan> {
-    let columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
-    let number = row_number().partition_by(columns).build()?.alias(name);
+/// Rows with equal values get numbers from 1 on.
+fn numbered(plan: LogicalPlan, values: Vec<Expr>, name: &str) -> Result<LogicalPlan> {
+    let schema = plan.schema();
+    // Zeros of both signs are equal.
+    let value =
+        |value: Expr| if value.get_type(schema).is_ok_and(|of| of.is_floating()) { value + lit(0.0) } else { value };
+    let number = row_number().partition_by(values.into_iter().map(value).collect()).build()?.alias(name);
     LogicalPlanBuilder::from(plan).window(vec![number])?.build()
 }

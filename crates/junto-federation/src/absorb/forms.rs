@@ -197,6 +197,10 @@ pub(crate) fn join(left: &RemoteNode, right: &RemoteNode, join: &Join, rows: f64
     let filter = join.filter.as_ref().map(|filter| translate(filter, &both)).transpose()?;
     let kept_local = left.kept_local.iter().chain(&right.kept_local).cloned().collect();
     let semi = matches!(kind, JoinKind::LeftSemi | JoinKind::LeftAnti);
+    let conditions = join.filter.as_ref().map_or(0, |filter| split_conjunction(filter).len());
+    if semi && left.connector.capabilities().semi_join_conditions.is_some_and(|most| conditions > most) {
+        return Err("the source is not exact with so many conditions in EXISTS".into());
+    }
     let mut origin = left.origin.clone();
     if !semi {
         origin.extend(right.origin.iter().cloned());

@@ -1,6 +1,7 @@
 //! Running remote plans: what a statement knows of its sources, and the physical leaf that reads one.
 
 mod condition;
+mod forgetting;
 mod materialize;
 mod merge;
 mod once;
@@ -16,6 +17,7 @@ use std::time::Instant;
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::prelude::SessionConfig;
+pub use forgetting::{ForgettingExec, Forgotten};
 use junto_connector::{Connector, SourceMetrics, StatementContext};
 use junto_types::Alias;
 pub use materialize::MaterializeExec;

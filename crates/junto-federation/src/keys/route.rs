@@ -10,6 +10,7 @@ use datafusion::common::JoinType;
 use datafusion::error::Result;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{CastExpr, Column};
+use datafusion::physical_expr::window::WindowExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
@@ -22,9 +23,10 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 
 use super::tap::KeyTapExec;
-use crate::execution::RemoteScanExec;
+use crate::execution::{ForgettingExec, RemoteScanExec};
 use crate::translate::keeps_value;
 
 /// Per key of a join, the column of a plan it is, if it is one.
@@ -88,7 +90,14 @@ fn below(plan: &Arc<dyn ExecutionPlan>, position: usize, child: usize) -> Option
     if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
         return below_join(join, unprojected(join.projection.as_deref(), position)?, child);
     }
+    if let Some(window) = plan.downcast_ref::<WindowAggExec>() {
+        return below_window(window.window_expr(), window.input(), position);
+    }
+    if let Some(window) = plan.downcast_ref::<BoundedWindowAggExec>() {
+        return below_window(window.window_expr(), window.input(), position);
+    }
     let passes = plan.is::<KeyTapExec>()
+        || plan.is::<ForgettingExec>()
         || plan.is::<RepartitionExec>()
         || plan.is::<CoalescePartitionsExec>()
         || plan.is::<CooperativeExec>()
@@ -97,6 +106,14 @@ fn below(plan: &Arc<dyn ExecutionPlan>, position: usize, child: usize) -> Option
         || plan.is::<UnionExec>()
         || plan.is::<InterleaveExec>();
     passes.then_some(position)
+}
+
+/// Only what all windows are partitioned by: partitions stay whole then.
+fn below_window(windows: &[Arc<dyn WindowExpr>], input: &Arc<dyn ExecutionPlan>, position: usize) -> Option<usize> {
+    let is_it =
+        |expr: &Arc<dyn PhysicalExpr>| expr.downcast_ref::<Column>().is_some_and(|column| column.index() == position);
+    let divides = windows.iter().all(|window| window.partition_by().iter().any(is_it));
+    (position < input.schema().fields().len() && divides).then_some(position)
 }
 
 /// Only the sides whose rows all come out, matched or not: a row missing on the other side changes what is beside it.

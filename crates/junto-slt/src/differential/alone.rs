@@ -91,6 +91,9 @@ impl Alone {
     /// What it thinks of an answer.
     pub(super) async fn opinion(&self, statement: &Statement, answer: &Answer) -> Opinion {
         let sql = statement.alone();
+        if folds_dotted_i(&sql) {
+            return Opinion::None("ILIKE and the letter İ".to_owned());
+        }
         let rows = match self.rows(&sql).await {
             Ok(rows) => rows,
             Err(message) => return Opinion::None(message),
@@ -99,7 +102,10 @@ impl Alone {
             return Opinion::Other(format!("{} rows", rows.len()));
         };
         let answered = answered.iter().map(|row| row.split(SEPARATOR).map(str::to_owned).collect()).collect();
-        compare(&sql, answered, rows, statement.is_ordered)
+        let differing = Differing { averages: sql.contains("avg("), decimals: matches!(self.kind, Kind::DuckDb(_)) };
+        let keeps_order =
+            !(matches!(self.kind, Kind::PostgreSql { .. }) && GROUPING_SETS.iter().any(|word| sql.contains(word)));
+        compare(differing, answered, rows, statement.is_ordered && keeps_order)
     }
 
     async fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>, String> {
@@ -122,15 +128,37 @@ impl Alone {
     }
 }
 
+/// Decimals of numbers that need too many digits beside others.
+const MANY_DECIMALS: usize = 9;
+
+/// Where PostgreSQL 15 leaves keys out of an order: of columns that are the same before they are grouped.
+const GROUPING_SETS: [&str; 3] = ["CUBE (", "ROLLUP (", "GROUPING SETS ("];
+
+/// Whether `İ` may be compared with `i` by ILIKE: it is a letter without another case in Junto, and `i` elsewhere.
+fn folds_dotted_i(sql: &str) -> bool {
+    sql.split("ILIKE '")
+        .skip(1)
+        .filter_map(|rest| rest.split('\'').next())
+        .any(|pattern| pattern.contains(['i', 'I', 'İ']))
+}
+
 /// Between the cells of a row.
 const SEPARATOR: &str = " | ";
 
-/// Compares rows, but for how a number is written. Averages have four digits more than what is averaged in Junto, and
-/// more or fewer elsewhere.
-fn compare(sql: &str, ours: Vec<Vec<String>>, theirs: Vec<Vec<String>>, is_ordered: bool) -> Opinion {
-    let is_rounded = sql.contains("avg(");
+/// In what the numbers of a database differ.
+#[derive(Clone, Copy)]
+struct Differing {
+    /// Averages have four digits more than what is averaged in Junto, and more or fewer elsewhere.
+    averages: bool,
+    /// Where a decimal would need more than 38 digits, DuckDB leaves out some behind the point.
+    decimals: bool,
+}
+
+/// Compares rows, but for how a number is written.
+fn compare(differing: Differing, ours: Vec<Vec<String>>, theirs: Vec<Vec<String>>, is_ordered: bool) -> Opinion {
     let prepared = |rows: Vec<Vec<String>>| {
-        let row = |row: Vec<String>| row.into_iter().map(|text| Cell::new(text, is_rounded)).collect::<Vec<_>>();
+        let row =
+            |row: Vec<String>| row.into_iter().map(|text| Cell::new(text, differing.averages)).collect::<Vec<_>>();
         let mut rows: Vec<Vec<Cell>> = rows.into_iter().map(row).collect();
         if !is_ordered {
             rows.sort_unstable();
@@ -139,7 +167,7 @@ fn compare(sql: &str, ours: Vec<Vec<String>>, theirs: Vec<Vec<String>>, is_order
     };
     let (ours, theirs) = (prepared(ours), prepared(theirs));
     let same_row = |ours: &Vec<Cell>, theirs: &Vec<Cell>| {
-        ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| ours.is_same(theirs, is_rounded))
+        ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| ours.is_same(theirs, differing))
     };
     if ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(ours, theirs)| same_row(ours, theirs)) {
         return Opinion::Same;
@@ -176,12 +204,20 @@ impl Cell {
         Self { coarse, text }
     }
 
-    fn is_same(&self, other: &Self, is_rounded: bool) -> bool {
+    fn is_same(&self, other: &Self, differing: Differing) -> bool {
         if self.text == other.text {
             return true;
         }
         let (Ok(a), Ok(b)) = (self.text.parse::<f64>(), other.text.parse::<f64>()) else { return false };
-        is_rounded && (a - b).abs() <= (1e-9 * a.abs()).max(1e-4)
+        if differing.averages && (a - b).abs() <= (1e-9 * a.abs()).max(1e-4) {
+            return true;
+        }
+        let decimals = |text: &str| text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        let (ours, theirs) = (decimals(&self.text), decimals(&other.text));
+        differing.decimals
+            && ours >= MANY_DECIMALS
+            && theirs < ours
+            && (a - b).abs() <= 0.5 * 10_f64.powi(-(theirs as i32))
     }
 }
 

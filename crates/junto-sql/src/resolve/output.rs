@@ -8,8 +8,8 @@ use super::{Resolver, engine_ident};
 use crate::Result;
 use crate::names::{Fit, Written, defined_name};
 use sqlparser::ast::{
-    CastKind, Distinct, Expr, Ident, ObjectName, ObjectNamePart, OrderBy, OrderByKind, Select, SelectItem,
-    SelectItemQualifiedWildcardKind,
+    CastKind, Distinct, Expr, Ident, ObjectName, ObjectNamePart, OrderBy, OrderByExpr, OrderByKind, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, Value,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -65,10 +65,34 @@ impl Outputs {
         self.items.iter().any(|item| item.aliased && item.column.engine == engine)
     }
 
+    /// What refers to the select item at the position that a number says, counted from 1.
+    fn at(&self, position: &Expr) -> Option<Expr> {
+        let Expr::Value(value) = position else { return None };
+        let Value::Number(number, _) = &value.value else { return None };
+        let item = self.items.get(number.parse::<usize>().ok()?.checked_sub(1)?)?;
+        Some(item.name.clone())
+    }
+
     /// The alias of the select item that computes `expr`.
     fn computing(&self, expr: &Expr) -> Option<Expr> {
         let aliased = self.items.iter().filter(|item| item.aliased);
         aliased.into_iter().find(|item| item.expr == *expr).map(|item| item.name.clone())
+    }
+}
+
+/// Puts the keys of DISTINCT ON into the order of the keys that sort, where they are the first of these. The engine wants it.
+fn in_order(keys: &mut Vec<Expr>, sort: &[OrderByExpr], outputs: &Outputs) {
+    let mut ordered: Vec<Expr> = Vec::new();
+    for key in sort {
+        let key = outputs.at(&key.expr).unwrap_or_else(|| key.expr.clone());
+        if keys.contains(&key) && !ordered.contains(&key) {
+            ordered.push(key);
+        } else if !ordered.contains(&key) {
+            break;
+        }
+    }
+    if keys.iter().all(|key| ordered.contains(key)) {
+        *keys = ordered;
     }
 }
 
@@ -145,12 +169,18 @@ impl Resolver<'_> {
         let distinct = select.distinct.is_some();
         if let Some(Distinct::On(exprs)) = &mut select.distinct {
             for expr in exprs {
-                self.order_expr(expr, &outputs, false)?;
+                match outputs.at(expr) {
+                    Some(item) => *expr = item,
+                    None => self.order_expr(expr, &outputs, false)?,
+                }
             }
         }
         if let Some(OrderBy { kind: OrderByKind::Expressions(exprs), .. }) = order_by {
-            for order in exprs {
+            for order in exprs.iter_mut() {
                 self.order_expr(&mut order.expr, &outputs, distinct)?;
+            }
+            if let Some(Distinct::On(keys)) = &mut select.distinct {
+                in_order(keys, exprs, &outputs);
             }
         }
         Ok(outputs)

@@ -11,43 +11,43 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::equivalence::{EquivalenceClass, EquivalenceGroup};
-use datafusion::physical_expr::expressions::Literal;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
-use datafusion::physical_plan::execution_plan::{CardinalityEffect, ReplaceChildrenOptions};
+use datafusion::physical_plan::execution_plan::{CardinalityEffect, ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
 };
 
-use super::whole_orders::recomputed;
-
 /// What is no longer said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Forgotten {
-    /// Which columns are constant.
-    Constants,
+pub enum Forgotten {
+    /// Which columns are constant, or the same as something computed.
+    Values,
     /// Anything.
     Everything,
 }
 
 /// The rows of its input.
 #[derive(Debug)]
-pub(super) struct ForgettingExec {
+pub struct ForgettingExec {
     input: Arc<dyn ExecutionPlan>,
     forgotten: Forgotten,
     properties: Arc<PlanProperties>,
 }
 
 impl ForgettingExec {
+    /// Passes on the rows of `input`.
+    ///
     /// # Errors
     /// DataFusion's, for equalities that contradict each other.
-    pub(super) fn try_new(input: Arc<dyn ExecutionPlan>, forgotten: Forgotten) -> Result<Self> {
+    pub fn try_new(input: Arc<dyn ExecutionPlan>, forgotten: Forgotten) -> Result<Self> {
         let known = input.equivalence_properties();
         let mut left = EquivalenceProperties::new(input.schema());
         let mut properties = input.properties().as_ref().clone();
         match forgotten {
-            Forgotten::Constants => {
-                let is_column = |expr: &&Arc<dyn PhysicalExpr>| !expr.is::<Literal>();
+            Forgotten::Values => {
+                let is_column = |expr: &&Arc<dyn PhysicalExpr>| expr.is::<Column>();
                 let classes =
                     known.eq_group().iter().map(|class| class.iter().filter(is_column).cloned().collect::<Vec<_>>());
                 let classes = classes.filter(|class| class.len() > 1).map(EquivalenceClass::new);
@@ -79,10 +79,6 @@ impl ExecutionPlan for ForgettingExec {
         &self.properties
     }
 
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![self.forgotten == Forgotten::Constants]
-    }
-
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
         vec![false]
     }
@@ -107,7 +103,7 @@ impl ExecutionPlan for ForgettingExec {
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, recomputed())
+        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
     }
 
     fn statistics_from_inputs(&self, inputs: &[Arc<Statistics>], _args: &StatisticsArgs) -> Result<Arc<Statistics>> {
