@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
-use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
+use datafusion::physical_expr::{LexOrdering, OrderingRequirements, PhysicalSortExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::ensure_requirements::EnsureRequirements;
 use datafusion::physical_optimizer::output_requirements::{OutputRequirementExec, OutputRequirements};
@@ -57,7 +57,7 @@ fn with_sorted_inputs(node: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dy
     let mut inputs = Vec::new();
     let mut lacks_order = false;
     for (input, required) in node.children().into_iter().zip(node.required_input_ordering()) {
-        let required = required.map(|required| required.into_single());
+        let required = required.map(OrderingRequirements::into_single);
         let missing = match required {
             Some(required) if !input.equivalence_properties().ordering_satisfy_requirement(required.clone())? => {
                 LexOrdering::new(required.into_iter().map(PhysicalSortExpr::from))

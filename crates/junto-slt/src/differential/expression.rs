@@ -53,7 +53,7 @@ impl Generator<'_> {
         let other = self.expression(scope, Some(other_class), depth - 1);
         let is_tame = base.is_tame && other.is_tame;
         let class = base.class.with(other.class);
-        let both = |name: String| Column { name, is_tame, class, ..base.clone() };
+        let both = |name: String| Column { name, class, is_tame, ..base.clone() };
         if is_mixed {
             let (x, y) = (&base.name, &other.name);
             let arithmetic = if is_tame { 3 } else { 0 };

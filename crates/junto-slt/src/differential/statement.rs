@@ -123,7 +123,7 @@ impl Generator<'_> {
             Some(classes) => classes.to_vec(),
             None => {
                 let kinds = [Class::Integer, Class::Decimal, Class::Double, Class::Boolean, Class::Text, Class::Date];
-                (0..1 + self.random.below(2)).map(|_| *self.random.choose(&kinds)).collect()
+                (0..=self.random.below(2)).map(|_| *self.random.choose(&kinds)).collect()
             }
         };
         let few = (classes.is_some() || !self.random.one_in(4)).then_some(few);
