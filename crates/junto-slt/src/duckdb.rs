@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use adbc_core::options::{AdbcVersion, OptionDatabase, OptionValue};
 use adbc_core::{Connection as _, Database as _, Driver as _, Statement as _};
-use adbc_driver_manager::{ManagedConnection, ManagedDriver};
+use adbc_driver_manager::{ManagedConnection, ManagedDriver, ManagedStatement};
 use arrow::array::RecordBatch;
 
 /// The library: from `JUNTO_DUCKDB_LIBRARY`, else the newest that `./dev fetch-duckdb` has put into the cache folder.
@@ -41,18 +41,21 @@ impl Database {
         Ok(Self { connection: database.new_connection().map_err(message)? })
     }
 
-    /// Runs statements separated by semicolons.
-    pub(crate) fn execute(&mut self, sql: &str) -> Result<(), String> {
+    fn statement(&mut self, sql: &str) -> Result<ManagedStatement, String> {
         let mut statement = self.connection.new_statement().map_err(message)?;
         statement.set_sql_query(sql).map_err(message)?;
-        statement.execute_update().map_err(message)?;
+        Ok(statement)
+    }
+
+    /// Runs statements separated by semicolons.
+    pub(crate) fn execute(&mut self, sql: &str) -> Result<(), String> {
+        self.statement(sql)?.execute_update().map_err(message)?;
         Ok(())
     }
 
     /// Runs one statement.
     pub(crate) fn query(&mut self, sql: &str) -> Result<Vec<RecordBatch>, String> {
-        let mut statement = self.connection.new_statement().map_err(message)?;
-        statement.set_sql_query(sql).map_err(message)?;
+        let mut statement = self.statement(sql)?;
         let reader = statement.execute().map_err(message)?;
         reader.map(|batch| batch.map_err(|error| error.to_string())).collect()
     }

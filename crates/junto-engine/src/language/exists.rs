@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::plan_err;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::expr::Exists;
@@ -34,6 +34,9 @@ impl AnalyzerRule for SelectedExists {
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
         plan.transform_up_with_subqueries(|plan| {
+            if !asks(&plan)? {
+                return Ok(Transformed::no(plan));
+            }
             let is_projection = matches!(plan, LogicalPlan::Projection(_));
             let names = NamePreserver::new(&plan);
             plan.map_expressions(|expr| {
@@ -48,6 +51,16 @@ impl AnalyzerRule for SelectedExists {
         })
         .map(|transformed| transformed.data)
     }
+}
+
+/// Whether an expression of the operator has an EXISTS.
+fn asks(plan: &LogicalPlan) -> Result<bool> {
+    let mut found = false;
+    plan.apply_expressions(|expr| {
+        found = expr.exists(|part| Ok(matches!(part, Expr::Exists(_))))?;
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found)
 }
 
 /// EXISTS as a value, where it has to be one or is always the same.

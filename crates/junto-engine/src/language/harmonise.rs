@@ -120,19 +120,25 @@ fn harmonise_union(union: Union) -> Result<Transformed<LogicalPlan>> {
     if common.iter().all(Option::is_none) {
         return Ok(Transformed::no(LogicalPlan::Union(union)));
     }
-    let widened = |input: Arc<LogicalPlan>| -> Result<Arc<LogicalPlan>> {
-        let exprs = input.schema().iter().zip(&common).map(|((qualifier, field), common)| {
-            let column = Expr::Column(Column::from((qualifier, field)));
-            match common.as_ref().filter(|common| changes(field.data_type(), common)) {
-                Some(common) => cast(column, common.clone()).alias_qualified(qualifier.cloned(), field.name()),
-                None => column,
-            }
-        });
-        let exprs = exprs.collect();
-        Ok(Arc::new(LogicalPlan::Projection(Projection::try_new(exprs, input)?)))
-    };
-    let inputs = union.inputs.into_iter().map(widened).collect::<Result<Vec<_>>>()?;
+    let wanted = |column: usize, of: &DataType| common[column].clone().filter(|common| changes(of, common));
+    let inputs = union.inputs.into_iter().map(|input| with_types(input, wanted)).collect::<Result<Vec<_>>>()?;
     Ok(Transformed::yes(LogicalPlan::Union(Union { inputs, schema: union.schema })))
+}
+
+/// The plan with its columns, by position, in the types that are wanted of some.
+pub(super) fn with_types(
+    plan: Arc<LogicalPlan>,
+    wanted: impl Fn(usize, &DataType) -> Option<DataType>,
+) -> Result<Arc<LogicalPlan>> {
+    let exprs = plan.schema().iter().enumerate().map(|(at, (qualifier, field))| {
+        let column = Expr::Column(Column::from((qualifier, field)));
+        match wanted(at, field.data_type()) {
+            Some(wanted) => cast(column, wanted).alias_qualified(qualifier.cloned(), field.name()),
+            None => column,
+        }
+    });
+    let exprs = exprs.collect();
+    Ok(Arc::new(LogicalPlan::Projection(Projection::try_new(exprs, plan)?)))
 }
 
 /// The type in which values meet that DataFusion would bring together otherwise; none where it does that well.

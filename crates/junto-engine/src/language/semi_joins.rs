@@ -13,9 +13,8 @@ use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, Physic
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
-use junto_federation::ForgettingExec;
-use junto_federation::groups_as_joined;
 use junto_federation::keys::KeyTapExec;
+use junto_federation::{ForgettingExec, groups_as_joined};
 
 use super::whole_orders::recomputed;
 

@@ -26,14 +26,13 @@ use super::known::LessKnown;
 use super::named::Unnamed;
 use super::nested_loops::NestedLoops;
 use super::not_in::NotIn;
-use super::outer_joins::NoFalseConstants;
 use super::outer_types::OuterTypes;
 use super::patterns::Patterns;
 use super::projections::Projections;
 use super::requirements::SortedAsRequired;
 use super::semi_joins::SemiJoins;
 use super::whole_orders::WholeOrders;
-use super::{averages, checked, date_trunc, distinct, named, now, numbers, string_agg, sums};
+use super::{averages, checked, date_trunc, named, now, numbers, stock_rules, string_agg, sums};
 use crate::settings::Settings;
 use crate::spill::SpillFolder;
 
@@ -78,7 +77,7 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
         .with_config(config)
         .with_default_features()
         .with_analyzer_rules(analyzer_rules())
-        .with_optimizer_rules(distinct::optimizer_rules())
+        .with_optimizer_rules(stock_rules::optimizer_rules())
         .with_physical_optimizer_rules(physical_rules());
     if settings.planning.keyed_scans {
         builder = builder.with_physical_optimizer_rule(Arc::new(KeyFlow));
@@ -127,10 +126,9 @@ fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let rules = PhysicalOptimizer::new().rules;
     let kept = rules.into_iter().filter(|rule| !rule.name().starts_with("FilterPushdown"));
     let kept = kept.map(|rule| if rule.name() == projections.name() { Arc::clone(&projections) } else { rule });
-    let first: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(NoFalseConstants);
+    let first: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(LessKnown);
     let last: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(WholeOrders);
-    let second: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(LessKnown);
-    let mut rules: Vec<_> = [first, second].into_iter().chain(kept).chain([last]).collect();
+    let mut rules: Vec<_> = std::iter::once(first).chain(kept).chain([last]).collect();
     let check = rules.iter().position(|rule| rule.name() == SanityCheckPlan::new().name());
     rules.insert(check.unwrap_or(rules.len()), Arc::new(SortedAsRequired));
     rules

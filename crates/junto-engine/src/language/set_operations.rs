@@ -10,15 +10,16 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::common::{Column, JoinType, NullEquality};
 use datafusion::error::Result;
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::type_coercion::binary::type_union_coercion;
 use datafusion::logical_expr::{
-    Distinct, Expr, ExprFunctionExt, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Projection, cast, lit,
+    Distinct, Expr, ExprFunctionExt, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, lit,
 };
 
-use super::harmonise::common_type;
+use super::harmonise::{common_type, with_types};
 
 /// Names of the numbers of equal rows, on either side.
 const NUMBERS: [&str; 2] = ["__junto_n", "__junto_m"];
@@ -48,29 +49,16 @@ pub(super) fn rewrite(join: Join) -> Result<LogicalPlan> {
         })
         .collect();
     let is_counted = !matches!(&*join.left, LogicalPlan::Distinct(Distinct::All(_)));
-    let widened = |plan: Arc<LogicalPlan>, of: &[_]| -> Result<LogicalPlan> {
-        if of == common {
-            return Ok(Arc::unwrap_or_clone(plan));
-        }
-        let exprs = plan.schema().iter().zip(&common).map(|((qualifier, field), common)| {
-            let column = Expr::Column(Column::from((qualifier, field)));
-            if field.data_type() == common {
-                return column;
-            }
-            cast(column, common.clone()).alias_qualified(qualifier.cloned(), field.name())
-        });
-        let exprs = exprs.collect();
-        Ok(LogicalPlan::Projection(Projection::try_new(exprs, plan)?))
-    };
-    let changed_types = (left_types != common, right_types != common);
+    let wanted = |at: usize, of: &DataType| Some(common[at].clone()).filter(|common| common != of);
+    let widened = |plan, of: &[DataType]| if of == common { Ok(plan) } else { with_types(plan, wanted) };
     let left = match Arc::unwrap_or_clone(join.left) {
         // Values that become equal are one.
-        LogicalPlan::Distinct(Distinct::All(input)) if changed_types.0 => {
-            LogicalPlanBuilder::from(widened(input, &left_types)?).distinct()?.build()?
+        LogicalPlan::Distinct(Distinct::All(input)) if left_types != common => {
+            LogicalPlanBuilder::from(with_types(input, wanted)?).distinct()?.build()?
         }
-        left => widened(Arc::new(left), &left_types)?,
+        left => Arc::unwrap_or_clone(widened(Arc::new(left), &left_types)?),
     };
-    let right = widened(join.right, &right_types)?;
+    let right = Arc::unwrap_or_clone(widened(join.right, &right_types)?);
     let selected: Vec<Expr> = left.schema().columns().into_iter().map(Expr::Column).collect();
     let mut on = join.on;
     let (left, right) = if is_counted {

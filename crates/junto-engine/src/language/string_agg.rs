@@ -18,7 +18,7 @@ pub(crate) fn function() -> AggregateUDF {
     AggregateUDF::new_from_impl(StringAgg { signature: inner.signature().clone(), inner })
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct StringAgg {
     inner: Arc<AggregateUDF>,
     signature: Signature,

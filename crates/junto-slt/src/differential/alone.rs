@@ -34,6 +34,12 @@ CREATE MACRO lower(x) AS lcase(replace(x, 'İ', 'i\u{307}'));
 ";
 /// Time that PostgreSQL has for a statement: without Junto's joins of subqueries it may need very long.
 const MOST_MILLISECONDS: u32 = 5_000;
+/// Where PostgreSQL 15 leaves keys out of an order: of columns that are the same before they are grouped.
+const GROUPING_SETS: [&str; 3] = ["CUBE (", "ROLLUP (", "GROUPING SETS ("];
+/// Decimals of numbers that need too many digits beside others.
+const MANY_DECIMALS: usize = 9;
+/// Between the cells of a row.
+const SEPARATOR: &str = " | ";
 
 /// A database with all tables.
 pub(super) struct Alone {
@@ -72,11 +78,11 @@ fn filled(database: &'static str, postgres_script: &str, duckdb_script: &str) ->
     server.create_database(database);
     server.execute(database, postgres_script);
     server.execute(database, POSTGRES_RULES);
-    let settings =
-        [("search_path", "rules, pg_catalog, public".to_owned()), ("statement_timeout", MOST_MILLISECONDS.to_string())];
-    for (setting, value) in settings {
-        server.execute(database, &format!("ALTER DATABASE {database} SET {setting} = {value}"));
-    }
+    let settings = format!(
+        "ALTER DATABASE {database} SET search_path = rules, pg_catalog, public;\n\
+         ALTER DATABASE {database} SET statement_timeout = {MOST_MILLISECONDS};"
+    );
+    server.execute(database, &settings);
     let library = duckdb::library().ok_or("DuckDB's library is missing")?;
     let mut duck = duckdb::Database::open(&library, Path::new(":memory:"))?;
     duck.execute(duckdb_script)?;
@@ -102,9 +108,9 @@ impl Alone {
             return Opinion::Other(format!("{} rows", rows.len()));
         };
         let answered = answered.iter().map(|row| row.split(SEPARATOR).map(str::to_owned).collect()).collect();
-        let differing = Differing { averages: sql.contains("avg("), decimals: matches!(self.kind, Kind::DuckDb(_)) };
-        let keeps_order =
-            !(matches!(self.kind, Kind::PostgreSql { .. }) && GROUPING_SETS.iter().any(|word| sql.contains(word)));
+        let is_duckdb = matches!(self.kind, Kind::DuckDb(_));
+        let differing = Differing { averages: sql.contains("avg("), decimals: is_duckdb };
+        let keeps_order = is_duckdb || !GROUPING_SETS.iter().any(|word| sql.contains(word));
         compare(differing, answered, rows, statement.is_ordered && keeps_order)
     }
 
@@ -128,12 +134,6 @@ impl Alone {
     }
 }
 
-/// Decimals of numbers that need too many digits beside others.
-const MANY_DECIMALS: usize = 9;
-
-/// Where PostgreSQL 15 leaves keys out of an order: of columns that are the same before they are grouped.
-const GROUPING_SETS: [&str; 3] = ["CUBE (", "ROLLUP (", "GROUPING SETS ("];
-
 /// Whether `İ` may be compared with `i` by ILIKE: it is a letter without another case in Junto, and `i` elsewhere.
 fn folds_dotted_i(sql: &str) -> bool {
     sql.split("ILIKE '")
@@ -141,9 +141,6 @@ fn folds_dotted_i(sql: &str) -> bool {
         .filter_map(|rest| rest.split('\'').next())
         .any(|pattern| pattern.contains(['i', 'I', 'İ']))
 }
-
-/// Between the cells of a row.
-const SEPARATOR: &str = " | ";
 
 /// In what the numbers of a database differ.
 #[derive(Clone, Copy)]

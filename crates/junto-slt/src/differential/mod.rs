@@ -69,12 +69,13 @@ pub struct Options {
 /// Every difference, with the statement and the answers.
 pub async fn run(world: &World, options: &Options) -> Result<(), String> {
     let mut report = Report { options, differences: Vec::new(), statements: 0, failed: 0, refused: BTreeMap::new() };
+    let fixed = alone::fixed()?;
     let mut left = options.statements;
     let mut schema_seed = options.seed;
     while left > 0 && report.differences.len() < MOST_DIFFERENCES {
         let started = Instant::now();
         let now = left.min(STATEMENTS_PER_SCHEMA);
-        round(world, &mut report, schema_seed, now).await?;
+        round(world, &fixed, &mut report, schema_seed, now).await?;
         left -= now;
         if left > 0 {
             let (seconds, found) = (started.elapsed().as_secs(), report.differences.len());
@@ -86,20 +87,25 @@ pub async fn run(world: &World, options: &Options) -> Result<(), String> {
 }
 
 /// Statements over the fixed tables, then over one random schema.
-async fn round(world: &World, report: &mut Report<'_>, seed: u64, statements: usize) -> Result<(), String> {
+async fn round(
+    world: &World,
+    fixed: &[Alone],
+    report: &mut Report<'_>,
+    seed: u64,
+    statements: usize,
+) -> Result<(), String> {
     let mut random = Random::new(seed);
     let fixed_tables = tables::fixed();
     let fixed_count = statements / FIXED_SHARE;
     // They go out of scope before the others come, and with them their connections.
     {
         let ways = ways::all(|settings| world.engine_with(settings));
-        let alone = alone::fixed()?;
         if let Some(text) = &report.options.text {
             let names: Vec<String> = fixed_tables.iter().map(|table| format!(".{} ", table.name)).collect();
             let is_fixed = |line: &&str| names.iter().any(|name| line.contains(name));
-            report.written_statements(&ways, &alone, text.lines().filter(is_fixed), &mut random).await;
+            report.written_statements(&ways, fixed, text.lines().filter(is_fixed), &mut random).await;
         } else {
-            report.random_statements(&ways, &alone, &fixed_tables, 0..fixed_count, seed, &mut random).await;
+            report.random_statements(&ways, fixed, &fixed_tables, 0..fixed_count, seed, &mut random).await;
         }
     }
     // Of its own, so that written statements meet the same tables.

@@ -469,31 +469,30 @@ impl Generator<'_> {
         // Rows that tie in all that is shown, counted and chosen by are one as good as the other.
         let all = format!("{partition} ORDER BY {key}{direction}, {number}, {}", shown.join(", "));
         let function = match self.random.below(15) {
+            0 => format!("row_number() OVER ({partition} ORDER BY {key}{direction}, {})", shown.join(", ")),
+            1 => format!("rank() OVER ({partition} ORDER BY {key}{direction})"),
+            2 => format!("dense_rank() OVER ({partition} ORDER BY {key}{direction})"),
+            3 => format!("sum({number}) OVER ({partition} ORDER BY {key}{direction})"),
+            4 => format!("count({}) OVER ({partition})", text.name),
+            6 => format!("lag({number}) OVER ({all})"),
+            7 => format!("lead({number}, 2) OVER ({all})"),
+            8 => format!("sum({number}) OVER ({all} ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING)"),
+            9 => format!("first_value({number}) OVER ({all})"),
+            10 => format!("min({number}) OVER ({all} ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)"),
             11 => format!("ntile(3) OVER ({all})"),
             12 => format!("cume_dist() OVER ({partition} ORDER BY {key}{direction})"),
             13 => format!(
                 "sum({number}) OVER ({partition} ORDER BY {key}{direction} GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW)"
             ),
             14 => format!("last_value({number}) OVER ({all} ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)"),
-            6 => format!("lag({number}) OVER ({all})"),
-            7 => format!("lead({number}, 2) OVER ({all})"),
-            8 => format!("sum({number}) OVER ({all} ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING)"),
-            9 => format!("first_value({number}) OVER ({all})"),
-            10 => format!("min({number}) OVER ({all} ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)"),
-            0 => format!("row_number() OVER ({partition} ORDER BY {key}{direction}, {})", shown.join(", ")),
-            1 => format!("rank() OVER ({partition} ORDER BY {key}{direction})"),
-            2 => format!("dense_rank() OVER ({partition} ORDER BY {key}{direction})"),
-            3 => format!("sum({number}) OVER ({partition} ORDER BY {key}{direction})"),
-            4 => format!("count({}) OVER ({partition})", text.name),
             _ if text.class != Class::Boolean => format!("max({}) OVER ({partition})", text.name),
             _ => format!("count(*) OVER ({partition} ORDER BY {key}{direction})"),
         };
-        let class = match &function[..3] {
-            "max" => text.class,
-            "cum" => Class::Double,
-            _ => Class::Integer,
+        let (class, values) = match &function[..3] {
+            "max" => (text.class, text.values),
+            "cum" => (Class::Double, self.literal(Class::Double).values),
+            _ => (Class::Integer, self.literal(Class::Integer).values),
         };
-        let values = if function.starts_with("max") { text.values } else { self.literal(class).values };
         let column = Column { name: function, class, is_tame: false, values, most_equal: rows };
         self.item(column, &mut items, &mut columns);
         Query { text: format!("SELECT {} FROM {from}{filter}", items.join(", ")), columns, rows }

@@ -65,11 +65,10 @@ impl Outputs {
         self.items.iter().any(|item| item.aliased && item.column.engine == engine)
     }
 
-    /// What refers to the select item at the position that a number says, counted from 1.
-    fn at(&self, position: &Expr) -> Option<Expr> {
-        let Expr::Value(value) = position else { return None };
-        let Value::Number(number, _) = &value.value else { return None };
-        let item = self.items.get(number.parse::<usize>().ok()?.checked_sub(1)?)?;
+    /// What refers to the select item at a position, counted from 1; none where columns of a wildcard are counted, too.
+    fn at(&self, position: &str) -> Option<Expr> {
+        let has_wildcard = self.columns.as_ref().is_none_or(|columns| columns.len() != self.items.len());
+        let item = self.items.get(position.parse::<usize>().ok()?.checked_sub(1)?).filter(|_| !has_wildcard)?;
         Some(item.name.clone())
     }
 
@@ -80,11 +79,18 @@ impl Outputs {
     }
 }
 
+/// The number that stands for an item of the select list.
+fn position(expr: &Expr) -> Option<&str> {
+    let Expr::Value(value) = expr else { return None };
+    let Value::Number(number, _) = &value.value else { return None };
+    Some(number)
+}
+
 /// Puts the keys of DISTINCT ON into the order of the keys that sort, where they are the first of these. The engine wants it.
 fn in_order(keys: &mut Vec<Expr>, sort: &[OrderByExpr], outputs: &Outputs) {
     let mut ordered: Vec<Expr> = Vec::new();
     for key in sort {
-        let key = outputs.at(&key.expr).unwrap_or_else(|| key.expr.clone());
+        let key = position(&key.expr).and_then(|at| outputs.at(at)).unwrap_or_else(|| key.expr.clone());
         if keys.contains(&key) && !ordered.contains(&key) {
             ordered.push(key);
         } else if !ordered.contains(&key) {
@@ -169,8 +175,11 @@ impl Resolver<'_> {
         let distinct = select.distinct.is_some();
         if let Some(Distinct::On(exprs)) = &mut select.distinct {
             for expr in exprs {
-                match outputs.at(expr) {
-                    Some(item) => *expr = item,
+                match position(expr) {
+                    Some(at) => {
+                        let what = "DISTINCT ON takes positions in a select list without `*`, up to its end";
+                        *expr = outputs.at(at).ok_or_else(|| unsupported(what))?;
+                    }
                     None => self.order_expr(expr, &outputs, false)?,
                 }
             }

@@ -1,5 +1,5 @@
-//! Two of DataFusion's rules, where they are right: one counts different values by grouping twice, one leaves out what is
-//! empty.
+//! DataFusion's rules for logical plans, where they are right: one counts different values by grouping twice, one leaves out
+//! what is empty, some ask which columns determine which.
 
 use std::sync::Arc;
 
