@@ -115,3 +115,17 @@ INSERT INTO edges VALUES (1, '1900-01-01 00:00:00+00', '0001-01-01', 'NaN'), (2,
 CREATE TABLE special (id integer PRIMARY KEY, n numeric);
 INSERT INTO special VALUES (1, 1.5), (2, 'NaN');
 ANALYZE;
+
+-- Numbers without precision, of which the first ones have no fraction; text that is compared by a rule of its own.
+CREATE TABLE bare (id integer PRIMARY KEY, v numeric, w numeric);
+INSERT INTO bare SELECT n, 1, n % 2 FROM generate_series(1, 2000) n;
+INSERT INTO bare VALUES (2001, 0.5, 0.25), (2002, 0.125, 0.5);
+CREATE TABLE bare_too (id integer PRIMARY KEY, a numeric, b numeric, c numeric, d numeric, e numeric);
+INSERT INTO bare_too SELECT n, 1, 1, 1, 1, 1 FROM generate_series(1, 2000) n;
+INSERT INTO bare_too VALUES (2001, 0.1, 0.12, 0.123, 0.1234, 0.12345);
+CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TABLE any_case (id integer PRIMARY KEY, word text COLLATE any_case);
+INSERT INTO any_case VALUES (1, 'ab'), (2, 'AB'), (3, 'Ab'), (4, 'c');
+CREATE TABLE as_written (id integer PRIMARY KEY, word text);
+INSERT INTO as_written VALUES (1, 'AB'), (2, 'ab'), (3, 'C'), (4, 'Ab'), (5, 'AB');
+ANALYZE;

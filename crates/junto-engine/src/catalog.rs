@@ -82,10 +82,21 @@ impl CatalogCache {
         }
     }
 
-    /// Plans columns of this name with a wider type from now on, on this connection.
-    pub(crate) fn widen(&self, alias: &Alias, column: &str, wanted: DataType) {
-        self.widened.lock().insert((alias.clone(), column.to_owned()), wanted);
+    /// Plans columns of this name with a wider type from now on, on this connection. Says whether that changes anything:
+    /// what a source computes from columns has no type of its own here.
+    pub(crate) fn widen(&self, alias: &Alias, column: &str, wanted: DataType) -> bool {
+        let has_column = |((known, ..), table): (&Key, &CachedTable)| {
+            known == alias && table.info.columns.iter().any(|one| one.name == column)
+        };
+        if !self.tables.lock().iter().any(has_column) {
+            return false;
+        }
+        let before = self.widened.lock().insert((alias.clone(), column.to_owned()), wanted.clone());
+        if before.as_ref() == Some(&wanted) {
+            return false;
+        }
         self.forget(alias);
+        true
     }
 
     /// Forgets all tables of a connection.

@@ -9,6 +9,7 @@ use std::time::Instant;
 use arrow::datatypes::{DataType, FieldRef, Fields};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
+use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{LogicalPlan, TableSource};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::planner::{ParserOptions, SqlToRel};
@@ -24,7 +25,7 @@ use junto_types::Alias;
 use crate::catalog::CachedTable;
 use crate::engine::Shared;
 use crate::error::Error;
-use crate::language::{StatementContextProvider, statement_session};
+use crate::language::{StatementContextProvider, joined, statement_session};
 use crate::run::ResultColumn;
 use crate::settings::{StatementOptions, Strategy};
 
@@ -33,11 +34,15 @@ use crate::settings::{StatementOptions, Strategy};
 pub(crate) struct Plan {
     pub(crate) prefer_hash_join: bool,
     pub(crate) values_in_reads: bool,
+    /// Whether sources compute more than their columns.
+    pub(crate) push_down: bool,
+    /// Whether rows may be brought to a database without being asked to.
+    pub(crate) may_materialize: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { prefer_hash_join: true, values_in_reads: true }
+        Self { prefer_hash_join: true, values_in_reads: true, push_down: true, may_materialize: true }
     }
 }
 
@@ -109,9 +114,16 @@ pub(crate) async fn compile(
     let parser = ParserOptions::from(&state.config_options().sql_parser);
     let sql_planner = SqlToRel::new_with_options(&provider, parser);
     let logical = sql_planner.sql_statement_to_plan(resolved.statement.clone()).map_err(failed)?;
-    let optimized = state.optimize(&logical).map_err(failed)?;
     let planner = planner(shared, options, attempt);
-    let Planned { plan, strategy, alternatives, notes } = match planner.plan(&optimized, &state).await {
+    let planned = match planned(&planner, &logical, &state).await {
+        // DataFusion makes joins of the simpler subqueries only.
+        Err(PlanError::Failed(refused)) => match joined(logical.clone()) {
+            Ok(Some(joined)) => planned(&planner, &joined, &state).await.map_err(|_| PlanError::Failed(refused)),
+            Ok(None) | Err(_) => Err(PlanError::Failed(refused)),
+        },
+        planned => planned,
+    };
+    let Planned { plan, strategy, alternatives, notes } = match planned {
         Ok(planned) => planned,
         Err(PlanError::Failed(error)) => return Err(failed(error)),
         Err(PlanError::Refused(refused)) => return Err(strategy_refused(&refused)),
@@ -124,19 +136,28 @@ pub(crate) async fn compile(
     Ok(Compiled { plan, task, sources, columns, tables, strategy, reason, alternatives, notes })
 }
 
-/// The planner for a statement: its strategy, else the configured one.
-fn planner(shared: &Shared, options: &StatementOptions, attempt: Plan) -> FederatedPlanner {
-    let asked = match options.strategy {
+async fn planned(planner: &FederatedPlanner, plan: &LogicalPlan, state: &SessionState) -> Result<Planned, PlanError> {
+    planner.plan(&state.optimize(plan)?, state).await
+}
+
+/// The strategy of a statement, else the configured one.
+pub(crate) fn asked_strategy(shared: &Shared, options: &StatementOptions) -> Strategy {
+    match options.strategy {
         Strategy::Auto => shared.settings.multiquery.default_strategy,
         asked => asked,
-    };
+    }
+}
+
+fn planner(shared: &Shared, options: &StatementOptions, attempt: Plan) -> FederatedPlanner {
+    let asked = asked_strategy(shared, options);
     let planning = shared.settings.planning;
     FederatedPlanner {
         strategy: asked.planned(),
         reorder_joins: planning.reorder_joins,
-        push_down: planning.push_down,
+        push_down: planning.push_down && attempt.push_down,
         whatever_it_costs: planning.whatever_it_costs,
         values_in_reads: attempt.values_in_reads,
+        may_materialize: attempt.may_materialize,
     }
 }
 

@@ -118,7 +118,11 @@ impl Engine {
     pub async fn execute(&self, sql: &str, options: &StatementOptions) -> Result<Run, Error> {
         match native::target(&self.shared, sql, options)? {
             Some(alias) => native::run(&self.shared, &alias, sql, options).await,
-            None => Box::pin(Run::federated(Arc::clone(&self.shared), sql, options)).await,
+            None => {
+                let mut run = Box::pin(Run::planned(Arc::clone(&self.shared), sql, options)).await?;
+                run.start()?;
+                Ok(run)
+            }
         }
     }
 
@@ -130,8 +134,9 @@ impl Engine {
         if let Some(alias) = native::target(&self.shared, sql, options)? {
             return Ok(Explanation::native(&alias, sql));
         }
-        let mut run = Box::pin(Run::federated(Arc::clone(&self.shared), sql, options)).await?;
+        let mut run = Box::pin(Run::planned(Arc::clone(&self.shared), sql, options)).await?;
         if analyze {
+            run.start()?;
             while let Some(batch) = run.next().await {
                 batch?;
             }

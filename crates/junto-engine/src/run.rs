@@ -136,15 +136,18 @@ struct Federated {
     compiled: Arc<Compiled>,
     attempt: Plan,
     restarts: usize,
+    /// Why it was started once more.
+    reasons: Vec<String>,
 }
 
 impl Run {
-    pub(crate) async fn federated(shared: Arc<Shared>, sql: &str, options: &StatementOptions) -> Result<Self, Error> {
+    /// A statement that is planned, and begins with [`Run::start`].
+    pub(crate) async fn planned(shared: Arc<Shared>, sql: &str, options: &StatementOptions) -> Result<Self, Error> {
         let attempt = Plan::default();
         let limits = &options.limits;
         let deadline = limits.timeout.map(|timeout| Instant::now() + timeout);
         let compiled = compiled(&shared, sql, options, attempt, deadline).await?;
-        let mut run = Self {
+        Ok(Self {
             columns: compiled.columns.clone(),
             schema: named(&compiled.columns, &compiled.plan.schema()),
             strategy: compiled.strategy,
@@ -162,13 +165,12 @@ impl Run {
                 shared,
                 sql: sql.to_owned(),
                 options: options.clone(),
-                compiled: Arc::clone(&compiled),
+                compiled,
                 attempt,
                 restarts: 0,
+                reasons: Vec::new(),
             }),
-        };
-        run.start(&compiled)?;
-        Ok(run)
+        })
     }
 
     pub(crate) fn native(
@@ -203,8 +205,13 @@ impl Run {
         }
     }
 
-    fn start(&mut self, compiled: &Compiled) -> Result<(), Error> {
+    /// Begins to read.
+    ///
+    /// # Errors
+    /// What the plan refuses at once.
+    pub(crate) fn start(&mut self) -> Result<(), Error> {
         let Some(federated) = &self.federated else { return Ok(()) };
+        let compiled = &federated.compiled;
         let (sql, memory) = (federated.sql.clone(), federated.options.limits.memory_bytes);
         let failed = move |error| Error::from_datafusion(&error, &sql, memory);
         let stream = execute_stream(Arc::clone(&compiled.plan), Arc::clone(&compiled.task)).map_err(&failed)?;
@@ -303,13 +310,36 @@ impl Run {
             return Ok(false);
         }
         federated.restarts += 1;
+        let asked = compile::asked_strategy(&federated.shared, &federated.options);
+        let mut because = None;
         match error {
             Error::Source { connection, source, .. } => match source.as_ref() {
                 SourceError::StaleCatalog { .. } | SourceError::ConnectionLost { .. } if federated.restarts == 1 => {
                     federated.shared.catalog.forget(connection);
                 }
                 SourceError::TooWide { column, wanted: Some(wanted), .. } => {
-                    federated.shared.catalog.widen(connection, column, wanted.clone());
+                    let is_wider = federated.shared.catalog.widen(connection, column, wanted.clone());
+                    // Something was computed there. Columns as they are say which of them is wider than planned.
+                    let may_compute_here = matches!(asked, Strategy::Auto | Strategy::Federated);
+                    if is_wider {
+                        // Each column once: no statement does this without end.
+                        federated.restarts -= 1;
+                    } else if federated.attempt.push_down && may_compute_here {
+                        federated.attempt.push_down = false;
+                    } else {
+                        return Ok(false);
+                    }
+                }
+                // It may not keep rows, or cannot. Nobody asked it to.
+                SourceError::PermissionDenied { .. }
+                | SourceError::Unsupported { .. }
+                | SourceError::ReadOnly { .. }
+                    if self.strategy == Strategy::Materialize
+                        && asked == Strategy::Auto
+                        && federated.attempt.may_materialize =>
+                {
+                    federated.attempt.may_materialize = false;
+                    because = Some(format!("; rows cannot be brought to @{connection}: {source}"));
                 }
                 // A value that was not known while planning is one that the source does not take.
                 SourceError::Unsupported { .. } if federated.attempt.values_in_reads => {
@@ -319,17 +349,20 @@ impl Run {
             },
             Error::Memory { .. } if federated.attempt.prefer_hash_join => {
                 federated.attempt.prefer_hash_join = false;
-                self.reason.push_str("; joins sort and spill, the memory limit is too small to hash");
+                because = Some("; joins sort and spill, the memory limit is too small to hash".to_owned());
             }
             _ => return Ok(false),
         }
         let Federated { shared, sql, options, attempt, .. } = &*federated;
         let compiled = compiled(shared, sql, options, *attempt, self.deadline).await?;
-        federated.compiled = Arc::clone(&compiled);
         self.columns.clone_from(&compiled.columns);
         self.schema = named(&compiled.columns, &compiled.plan.schema());
+        self.strategy = compiled.strategy;
+        federated.reasons.extend(because);
+        self.reason = format!("{}{}", compiled.reason, federated.reasons.concat());
         self.progress = Progress::of_all(&compiled.sources);
-        self.start(&compiled)?;
+        federated.compiled = compiled;
+        self.start()?;
         Ok(true)
     }
 }

@@ -25,10 +25,29 @@ use crate::statistics::{EQUALITY, RANGE};
 
 /// Relations up to which every order is considered.
 const EXACT: usize = 10;
-/// Relations one tree may have; larger trees stay as written.
+/// Relations of a tree whose order is sought: each has a bit.
 const MOST: usize = 64;
 /// Weight of a row that later joins would work with, in microseconds, when joins are ordered greedily.
 const GREED: f64 = 0.1;
+
+/// Whether a plan is a tree of joins whose order is sought. Of larger trees, the joins at the top stay as written.
+pub(crate) fn is_ordered(plan: &LogicalPlan) -> bool {
+    takes_part(plan) && relations(plan) <= MOST
+}
+
+/// The relations of a tree of joins, as [`Graph::flatten`] finds them.
+fn relations(plan: &LogicalPlan) -> usize {
+    match plan {
+        LogicalPlan::Join(join) if takes_part(plan) => relations(&join.left) + relations(&join.right),
+        LogicalPlan::Projection(projection) if only_names_joins(projection) => relations(&projection.input),
+        _ => 1,
+    }
+}
+
+/// Whether a projection leaves a tree of joins as it is.
+fn only_names_joins(projection: &Projection) -> bool {
+    takes_part(&projection.input) && projection.expr.iter().all(|expr| matches!(expr, Expr::Column(_)))
+}
 
 /// Orders a tree of inner joins; everything below it is rewritten.
 pub(crate) fn order(plan: LogicalPlan, absorber: &Absorber) -> Result<LogicalPlan> {
@@ -86,9 +105,7 @@ impl Graph {
                     self.predicates.push(Predicate { expr, mask: 0, share: 1.0 });
                 }
             }
-            LogicalPlan::Projection(projection)
-                if takes_part(&projection.input) && projection.expr.iter().all(|e| matches!(e, Expr::Column(_))) =>
-            {
+            LogicalPlan::Projection(projection) if only_names_joins(&projection) => {
                 self.flatten(Arc::unwrap_or_clone(projection.input))?;
             }
             other => self.relations.push(self.absorber.rewrite(other)?),
@@ -101,8 +118,7 @@ impl Graph {
         let remotes = if self.relations.len() <= EXACT { self.remotes() } else { HashMap::new() };
         let best = match self.relations.len() {
             0..=EXACT => self.exact(&remotes),
-            _ if self.relations.len() <= MOST => self.greedy(),
-            _ => self.as_written(),
+            _ => self.greedy(),
         };
         let mut used = vec![false; self.predicates.len()];
         let plan = self.build(&best.tree, &remotes, &mut used)?.0;
@@ -425,7 +441,7 @@ impl Graph {
 }
 
 /// Whether an operator belongs to a tree of inner joins.
-pub(crate) fn takes_part(plan: &LogicalPlan) -> bool {
+fn takes_part(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Join(join) => is_inner(join) || is_unique_semi_join(join),
         _ => false,

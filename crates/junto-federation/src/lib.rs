@@ -29,7 +29,7 @@ pub use cost::Work;
 pub use dependencies::GroupsAlone;
 pub use execution::{
     ForgettingExec, Forgotten, MaterializeExec, ReadOnce, RemoteScanExec, SharedScanExec, SourceFailure,
-    StatementSources,
+    StatementSources, apart,
 };
 pub use node::{Filled, Origin, RemoteNode};
 pub use planner::{FederatedPlanner, PlanError, Planned};

@@ -36,6 +36,8 @@ pub struct FederatedPlanner {
     pub whatever_it_costs: bool,
     /// Values of subqueries that run first become part of reads; off: rows are compared with them here.
     pub values_in_reads: bool,
+    /// Whether [`Strategy::Auto`] may bring rows to a database; off after one refused to take them.
+    pub may_materialize: bool,
 }
 
 impl Default for FederatedPlanner {
@@ -46,6 +48,7 @@ impl Default for FederatedPlanner {
             push_down: true,
             whatever_it_costs: false,
             values_in_reads: true,
+            may_materialize: true,
         }
     }
 }
@@ -94,7 +97,7 @@ impl FederatedPlanner {
             cores: state.config().target_partitions().max(1) as f64,
         };
         let plan = &with_groups_alone(plan.clone())?;
-        let choose = |plan: &LogicalPlan| strategy::choose(plan, self.strategy, absorber);
+        let choose = |plan: &LogicalPlan| strategy::choose(plan, self.strategy, self.may_materialize, absorber);
         let mut chosen = choose(plan)?.map_err(PlanError::Refused)?;
         let mut notes = Vec::new();
         if self.push_down && !self.whatever_it_costs && chosen.time > WORTH_ASKING {

@@ -107,6 +107,8 @@ struct Execution<'a> {
 struct Outcome {
     rows: u64,
     strategy: Option<&'static str>,
+    /// Why it ran so.
+    reason: Option<String>,
     sources: Vec<junto_engine::SourceReport>,
     truncated: bool,
     affected: Option<u64>,
@@ -152,12 +154,14 @@ impl Execution<'_> {
         let watch = Watch::start();
         let mut run = self.session.engine.execute(statement, self.options).await.map_err(failed)?;
         watch.follow(run.progress.clone());
-        outcome.strategy = Some(run.strategy.name());
         outcome.has_columns = !run.columns.is_empty();
         let written = match sink {
             Some(sink) if outcome.has_columns => self.write(&mut run, sink, outcome, &watch, failed).await,
             _ => drain(&mut run, outcome).await.map_err(failed),
         };
+        // Until the first rows the engine may take another way.
+        outcome.strategy = Some(run.strategy.name());
+        outcome.reason = Some(run.reason.clone());
         outcome.sources = run.sources();
         outcome.truncated = run.truncated();
         outcome.affected = run.affected;
@@ -214,7 +218,7 @@ async fn drain(run: &mut Run, outcome: &mut Outcome) -> std::result::Result<(), 
     Ok(())
 }
 
-/// `3 rows in 0.012 s, federated: @shop 3 rows, @crm 20 rows`.
+/// `3 rows in 0.012 s, federated (tables of 2 connections are joined here): read @shop 3 rows, @crm 20 rows`.
 fn summary(outcome: &Outcome, elapsed: Duration) -> String {
     let sources: Vec<String> = outcome
         .sources
@@ -222,8 +226,9 @@ fn summary(outcome: &Outcome, elapsed: Duration) -> String {
         .map(|source| format!("@{} {}", visible(&source.connection), counted(source.rows, "row")))
         .collect();
     let strategy = outcome.strategy.unwrap_or_default();
+    let reason = outcome.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
     let read = if sources.is_empty() { String::new() } else { format!(": read {}", sources.join(", ")) };
-    format!("{} in {:.3} s, {strategy}{read}", counted(outcome.rows, "row"), elapsed.as_secs_f64())
+    format!("{} in {:.3} s, {strategy}{reason}{read}", counted(outcome.rows, "row"), elapsed.as_secs_f64())
 }
 
 /// `1 row`, `2 rows`.

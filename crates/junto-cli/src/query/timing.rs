@@ -16,6 +16,7 @@ pub(super) struct Timing<'a> {
     elapsed_ms: f64,
     rows: u64,
     strategy: Option<&'static str>,
+    reason: Option<&'a str>,
     sources: &'a [SourceReport],
     error: Option<&'a str>,
 }
@@ -28,6 +29,7 @@ impl<'a> Timing<'a> {
             elapsed_ms: (elapsed.as_secs_f64() * 1e6).round() / 1e3,
             rows: outcome.rows,
             strategy: outcome.strategy,
+            reason: outcome.reason.as_deref(),
             sources: &outcome.sources,
             error,
         }
@@ -45,12 +47,13 @@ mod tests {
     #[test]
     fn one_line_of_json() {
         let source = SourceReport { connection: "pg".into(), rows: 3, bytes: 40, queries: 1 };
-        let outcome = Outcome { rows: 2, strategy: Some("federated"), sources: vec![source], ..Outcome::default() };
+        let (strategy, reason) = (Some("federated"), Some("because".into()));
+        let outcome = Outcome { rows: 2, strategy, reason, sources: vec![source], ..Outcome::default() };
         assert_eq!(
             Timing::new(1, Duration::from_micros(1_250), &outcome, None).line(),
-            r#"{"statement":1,"ok":true,"elapsed_ms":1.25,"rows":2,"strategy":"federated","sources":[{"connection":"pg","rows":3,"bytes":40,"queries":1}],"error":null}"#
+            r#"{"statement":1,"ok":true,"elapsed_ms":1.25,"rows":2,"strategy":"federated","reason":"because","sources":[{"connection":"pg","rows":3,"bytes":40,"queries":1}],"error":null}"#
         );
         let failed = Timing::new(2, Duration::ZERO, &Outcome::default(), Some("no")).line();
-        assert!(failed.ends_with(r#""strategy":null,"sources":[],"error":"no"}"#), "{failed}");
+        assert!(failed.ends_with(r#""strategy":null,"reason":null,"sources":[],"error":"no"}"#), "{failed}");
     }
 }

@@ -72,3 +72,18 @@ fn what_is_only_asked_for_a_partner_is_compared_once() {
         assert_eq!(place.query(&connections[2..], &sql).rows(), format!("n\n{count}\n"), "{condition}");
     }
 }
+
+#[test]
+fn as_many_joins_as_one_likes() {
+    let place = Place::with(DIMENSIONS);
+    place.write("files/kinds.csv", "id,name\n0,a\n1,b\n2,c\n");
+    for tables in [11, 64, 65, 90] {
+        let joined = (1..tables).map(|at| {
+            let (table, key) = if at % 2 == 0 { ("@shop.days", "id") } else { ("@files.kinds", "id") };
+            format!(" JOIN {table} t{at} ON t{at}.{key} = t{}.id", at - 1)
+        });
+        let sql = format!("SELECT count(*) AS n, sum(t0.id) AS s FROM @shop.days t0{}", joined.collect::<String>());
+        let answer = place.query(&["-c", "files=files:files", "--timeout", "none"], &sql).rows();
+        assert_eq!(answer, "n,s\n3,3\n", "{tables} tables");
+    }
+}

@@ -69,3 +69,19 @@ fn what_cannot_spill_says_that_it_needs_memory() {
         assert!(said.contains("needs more than its 4194304 bytes of memory"), "{sql}: {said}");
     }
 }
+
+#[test]
+fn a_read_that_is_used_twice_waits_on_the_disk() {
+    let place = place();
+    let sql = "SELECT n, text FROM @files.t UNION ALL SELECT n, text FROM @files.t";
+    let sorted = |arguments: &[&str]| {
+        let mut lines: Vec<String> = run(&place, arguments, sql).rows().lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        lines
+    };
+    let expected = sorted(&[]);
+    assert_eq!(expected.len(), 6001);
+    assert!(sorted(&["--memory-limit", MEMORY]) == expected);
+    let plan = place.junto(&["explain", "-c", "files=files:files", sql]).stdout;
+    assert!(plan.contains("SharedScanExec") || plan.matches("scan main.t").count() == 2, "{plan}");
+}

@@ -1,7 +1,7 @@
 //! How operators on integers and dates are planned: overflow is an error, never a wrap.
 
 use arrow::datatypes::DataType;
-use datafusion::common::DFSchema;
+use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{Expr, ExprSchemable, Operator, cast};
@@ -47,8 +47,8 @@ impl ExprPlanner for DateArithmetic {
     }
 }
 
-/// `+`, `-`, `*` on integers as checked operations in 64 bits (decimal(20) where an operand is unsigned 64-bit), and `/` on
-/// decimals as rounded; none for other operators and types. The types of both sides must be final: a CASE or a union has
+/// `+`, `-`, `*` on integers as checked operations in 64 bits (decimal(20) where an operand is unsigned 64-bit), `/` on
+/// decimals as rounded, and `*` with a decimal zero in its own type; none for other operators and types. The types of both sides must be final: a CASE or a union has
 /// that of its first part as long as a statement is planned.
 pub(super) fn exact(left: &Expr, op: Operator, right: &Expr, schema: &DFSchema) -> Result<Option<Expr>> {
     let operation = match op {
@@ -62,8 +62,18 @@ pub(super) fn exact(left: &Expr, op: Operator, right: &Expr, schema: &DFSchema) 
         (Ok(of_left), Ok(of_right)) if of_left.is_integer() && of_right.is_integer() => {
             Some(integers(operation, left.clone(), right.clone(), &of_left, &of_right))
         }
+        _ if operation == Operation::Multiply && (is_decimal_zero(left) || is_decimal_zero(right)) => {
+            // DataFusion takes the zero for the product, whatever digits that has.
+            let product = left.clone() * right.clone();
+            let data_type = product.get_type(schema)?;
+            Some(cast(product, data_type))
+        }
         _ => None,
     })
+}
+
+fn is_decimal_zero(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal(ScalarValue::Decimal128(Some(0), ..), _))
 }
 
 /// A decimal divided by a decimal or integer, rounded half away from zero: DataFusion cuts, so it computes one digit more.

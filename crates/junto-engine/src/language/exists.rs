@@ -95,7 +95,7 @@ fn counted(Exists { subquery, negated }: Exists) -> Result<Expr> {
 }
 
 /// Whether a query has rows whatever its tables hold, as one that forms a group of all rows.
-fn has_one_row(plan: &LogicalPlan) -> Result<bool> {
+pub(super) fn has_one_row(plan: &LogicalPlan) -> Result<bool> {
     Ok(match plan {
         LogicalPlan::Aggregate(aggregate) => match &aggregate.group_expr[..] {
             [] | [Expr::GroupingSet(GroupingSet::Rollup(_) | GroupingSet::Cube(_))] => true,

@@ -11,9 +11,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_empty_array};
-use arrow::compute::concat;
-use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, JoinType};
@@ -34,6 +31,7 @@ use datafusion::physical_plan::{
 };
 use futures::future::ready;
 use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
+use junto_federation::apart;
 use tokio::sync::OnceCell;
 
 use super::whole_orders::recomputed;
@@ -153,21 +151,6 @@ async fn stored(mut rows: SendableRecordBatchStream, manager: &SpillManager) -> 
     file.finish()
 }
 
-/// The rows in memory of their own. What is read from a file shares the memory of its batch, which the join would count once
-/// per column and more.
-fn apart(batch: &RecordBatch) -> Result<RecordBatch> {
-    let copied = |column: &ArrayRef| -> Result<ArrayRef> {
-        Ok(match column.data_type() {
-            DataType::Utf8View => Arc::new(column.as_string_view().gc()),
-            DataType::BinaryView => Arc::new(column.as_binary_view().gc()),
-            of => concat(&[column, &new_empty_array(of)])?,
-        })
-    };
-    let columns = batch.columns().iter().map(copied).collect::<Result<_>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
-}
-
 impl fmt::Debug for LeftRowsExec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LeftRowsExec").field("input", &self.input).finish_non_exhaustive()
@@ -239,7 +222,7 @@ impl ExecutionPlan for LeftRowsExec {
                 Err(error) => return Err(DataFusionError::Shared(Arc::clone(error))),
             })
         });
-        let rows = rows.try_flatten().and_then(|batch| ready(apart(&batch)));
+        let rows = rows.try_flatten().and_then(|batch| ready(apart(&batch).map_err(DataFusionError::from)));
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 }

@@ -1,5 +1,5 @@
 //! DataFusion's rules for logical plans, where they are right: one counts different values by grouping twice, one leaves out
-//! what is empty, some ask which columns determine which.
+//! what is empty, one moves conditions down, some ask which columns determine which.
 
 use std::sync::Arc;
 
@@ -9,19 +9,23 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, Projection, Union};
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
+use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::single_distinct_to_groupby::SingleDistinctToGroupBy;
 use datafusion::optimizer::{Optimizer, OptimizerConfig, OptimizerRule};
 use junto_federation::GroupsAlone;
+
+use super::exists::has_one_row;
 
 /// Rules that ask which columns determine which.
 const ASKING: [&str; 4] =
     ["replace_distinct_aggregate", "eliminate_join", "eliminate_duplicated_expr", "optimize_projections"];
 
-/// DataFusion's rules, with these two behind conditions, and what is known put right for others.
+/// DataFusion's rules, with these three behind conditions, and what is known put right for others.
 pub(crate) fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    let ours: [Arc<dyn OptimizerRule + Send + Sync>; 2] = [
+    let ours: [Arc<dyn OptimizerRule + Send + Sync>; 3] = [
         Arc::new(GroupedTwice { inner: SingleDistinctToGroupBy::new() }),
         Arc::new(EmptyLeftOut { inner: PropagateEmptyRelation::new() }),
+        Arc::new(AboveOneRow { inner: PushDownFilter::new() }),
     ];
     let rules = Optimizer::new().rules;
     let rules =
@@ -70,6 +74,34 @@ fn only_part(union: &Union) -> Option<&Arc<LogicalPlan>> {
     let mut others = union.inputs.iter().filter(|part| !is_empty(part));
     let only = others.next()?;
     (others.next().is_none() && union.inputs.len() > 1).then_some(only)
+}
+
+/// The rule moves a condition without columns (`(SELECT count(*) FROM t) > 5`, `NULL < 1`) below groups, where it empties
+/// them; a group of all rows is there all the same, without rows.
+#[derive(Debug)]
+struct AboveOneRow {
+    inner: PushDownFilter,
+}
+
+impl OptimizerRule for AboveOneRow {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        self.inner.apply_order()
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+        match &plan {
+            LogicalPlan::Filter(filter)
+                if matches!(&*filter.input, LogicalPlan::Aggregate(_)) && has_one_row(&filter.input)? =>
+            {
+                Ok(Transformed::no(plan))
+            }
+            _ => self.inner.rewrite(plan, config),
+        }
+    }
 }
 
 /// The rule sums up sums, which have more digits than one sum.

@@ -52,8 +52,21 @@ impl MergeNode {
     }
 }
 
+/// What the source delivers of each aggregate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// States, which are merged here.
+    States,
+    /// The value, which DISTINCT allows too.
+    Values,
+}
+
 /// The aggregate in the source's form. `groups` is the estimate of how many come out.
 pub(super) fn merged(aggregate: &Aggregate, input: &RemoteNode, groups: f64) -> Result<MergeNode, Refusal> {
+    formed(aggregate, input, groups, Form::States)
+}
+
+fn formed(aggregate: &Aggregate, input: &RemoteNode, groups: f64, form: Form) -> Result<MergeNode, Refusal> {
     let costs = input.connector.capabilities().costs;
     let types = input.plan.root.types();
     let mut keys = Vec::with_capacity(aggregate.group_expr.len());
@@ -72,8 +85,11 @@ pub(super) fn merged(aggregate: &Aggregate, input: &RemoteNode, groups: f64) -> 
     }
     let mut outputs = Vec::new();
     for expr in &aggregate.aggr_expr {
-        for (state, call) in states_of(expr, input)? {
+        for (state, call) in states_of(expr, input, form)? {
             per_row += costs.aggregated_value;
+            if call.distinct {
+                per_row += costs.grouping(input.work.rows);
+            }
             per_row += call.argument.iter().map(|arg| cost::condition(arg, &types, &costs).0).sum::<f64>();
             let data_type = delivered_type(state.data_type());
             let name = format!("s{}", outputs.len());
@@ -102,7 +118,7 @@ pub(super) fn merged(aggregate: &Aggregate, input: &RemoteNode, groups: f64) -> 
 
 /// The whole aggregate in the source's form, for aggregates whose value is their only state: all but averages.
 pub(super) fn whole(aggregate: &Aggregate, input: &RemoteNode, groups: f64) -> Result<RemoteNode, Refusal> {
-    finished(merged(aggregate, input, groups)?)
+    finished(formed(aggregate, input, groups, Form::Values)?)
 }
 
 /// The same, of an aggregate whose groups arrive in parts.
@@ -132,19 +148,23 @@ fn delivered_type(state: &DataType) -> DataType {
 }
 
 /// The states of one aggregate, each with the aggregate of the source that computes it.
-fn states_of(expr: &Expr, input: &RemoteNode) -> Result<Vec<(FieldRef, RemoteAggregate)>, Refusal> {
+fn states_of(expr: &Expr, input: &RemoteNode, form: Form) -> Result<Vec<(FieldRef, RemoteAggregate)>, Refusal> {
     let call = match expr {
-        Expr::Alias(alias) => return states_of(&alias.expr, input),
+        Expr::Alias(alias) => return states_of(&alias.expr, input, form),
         Expr::AggregateFunction(call) => call,
         other => return Err(format!("{other}: not an aggregate")),
     };
     let name = call.func.name();
-    if call.params.distinct || !call.params.order_by.is_empty() || call.params.null_treatment.is_some() {
-        return Err(format!("{}: DISTINCT and ORDER BY in an aggregate run locally", readable(expr)));
+    let distinct = call.params.distinct;
+    if distinct && form == Form::States {
+        return Err(format!("{}: values of DISTINCT cannot be merged", readable(expr)));
+    }
+    if !call.params.order_by.is_empty() || call.params.null_treatment.is_some() {
+        return Err(format!("{}: ORDER BY in an aggregate runs locally", readable(expr)));
     }
     let fields = state_fields(expr, call, input).map_err(|cause| cause.to_string())?;
     let filter = call.params.filter.as_ref().map(|filter| translate(filter, &input.schema)).transpose()?;
-    let of = |function, argument| RemoteAggregate { function, argument, distinct: false, filter: filter.clone() };
+    let of = |function, argument| RemoteAggregate { function, argument, distinct, filter: filter.clone() };
     let argument = || match call.params.args.as_slice() {
         [argument] => match translate(argument, &input.schema)? {
             // PostgreSQL asks for its type.

@@ -55,7 +55,7 @@ impl Absorber {
     /// Rewrites a plan, subqueries included. Its schema does not change.
     pub(crate) fn rewrite(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let plan = plan.map_subqueries(|subquery| self.rewrite(subquery).map(Transformed::yes))?.data;
-        if self.reorder_joins && join_order::takes_part(&plan) {
+        if self.reorder_joins && join_order::is_ordered(&plan) {
             return match join_order::order(plan, self)? {
                 LogicalPlan::Projection(projection) => self.absorb(LogicalPlan::Projection(projection)),
                 other => Ok(other),
@@ -222,11 +222,17 @@ impl Absorber {
         {
             return Ok(node.into_plan());
         }
+        let here = self.cost(&plan);
         let merge = match groups::merged(&aggregate, &input, groups) {
             Ok(merge) => merge,
-            Err(reason) => return Ok(self.eagerly(with_note(aggregate, &reason))),
+            Err(reason) => {
+                let there = groups::whole(&aggregate, &input, groups).ok();
+                return Ok(match there.filter(|node| self.is_better(node, here, input.work.rows)) {
+                    Some(node) => node.into_plan(),
+                    None => self.eagerly(with_note(aggregate, &reason)),
+                });
+            }
         };
-        let here = self.cost(&plan);
         if self.is_better(&merge.remote, here, input.work.rows) {
             return Ok(merge.into_plan());
         }

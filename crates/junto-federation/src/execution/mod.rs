@@ -7,6 +7,7 @@ mod merge;
 mod once;
 mod scan;
 mod shared;
+mod stored;
 
 use std::collections::HashMap;
 use std::error::Error as _;
@@ -24,6 +25,7 @@ pub use materialize::MaterializeExec;
 pub(crate) use merge::{merged, read};
 pub use once::{ReadOnce, SharedScanExec};
 pub use scan::{KeyBinding, KeyColumn, RemoteScanExec};
+pub use stored::apart;
 
 /// The live sources of one statement. Put into the session's configuration; physical plans name sources by alias.
 #[derive(Debug)]

@@ -1,4 +1,5 @@
-//! Equal reads of one statement run once: the first who asks for a batch fetches it, the others get it from memory.
+//! Equal reads of one statement run once: the first who asks for a batch fetches it, the others get it from memory, or from
+//! the disk when there are many.
 //!
 //! DataFusion puts a common table expression into every place that names it, and a table that is compared with its own
 //! average is read twice. Reads that receive keys are different reads, and stay apart.
@@ -11,13 +12,16 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, Statistics};
+use datafusion::common::{DataFusionError, Statistics, internal_err};
 use datafusion::error::Result;
+use datafusion::execution::SpillFile;
 use datafusion::execution::TaskContext;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::ReplaceChildrenOptions;
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, SpillMetrics};
+use datafusion::physical_plan::spill::SpillManager;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, SendableRecordBatchStream, StatisticsArgs,
@@ -26,10 +30,12 @@ use futures::future::{BoxFuture, Shared};
 use futures::{FutureExt, StreamExt, stream};
 use parking_lot::Mutex;
 
-use super::{MaterializeExec, RemoteScanExec};
+use super::{MaterializeExec, RemoteScanExec, apart};
 
-/// Estimated rows up to which a read is kept in memory for its other readers.
+/// Estimated rows up to which a read is kept for its other readers.
 const MOST_ROWS: f64 = 2_000_000.0;
+/// One part in so many of the statement's memory is for the batches of a stream that are kept. The others wait on the disk.
+const MEMORY_PART: usize = 8;
 
 /// Finds equal reads. Must run after keys were given to scans.
 #[derive(Debug, Clone, Copy, Default)]
@@ -93,13 +99,27 @@ fn may_be_shared(scan: &RemoteScanExec) -> bool {
 struct Rows {
     scan: Arc<RemoteScanExec>,
     partitions: Vec<Mutex<Kept>>,
+    metrics: ExecutionPlanMetricsSet,
 }
 
 #[derive(Default)]
 struct Kept {
-    batches: Vec<RecordBatch>,
+    batches: Vec<Stored>,
     rest: Rest,
-    reservation: Option<MemoryReservation>,
+    room: Option<Arc<Room>>,
+}
+
+#[derive(Clone)]
+enum Stored {
+    InMemory(RecordBatch),
+    OnDisk(Arc<dyn SpillFile>),
+}
+
+/// Where batches are kept.
+struct Room {
+    memory: MemoryReservation,
+    most_bytes: usize,
+    disk: SpillManager,
 }
 
 /// What comes after the batches that are kept.
@@ -122,15 +142,16 @@ type Next = Shared<BoxFuture<'static, Option<Result<RecordBatch, Arc<DataFusionE
 impl Rows {
     fn of(scan: Arc<RemoteScanExec>) -> Self {
         let partitions = (0..scan.most_workers()).map(|_| Mutex::default()).collect();
-        Self { scan, partitions }
+        Self { scan, partitions, metrics: ExecutionPlanMetricsSet::new() }
     }
 
     /// The batch at `index` of a partition; none after the last.
     async fn batch(&self, partition: usize, index: usize, task: &Arc<TaskContext>) -> Result<Option<RecordBatch>> {
         let Some(kept) = self.partitions.get(partition) else { return Ok(None) };
         let open = || {
-            let memory = MemoryConsumer::new("a read that is used twice").register(task.memory_pool());
-            Ok((self.scan.execute(partition, Arc::clone(task))?, memory))
+            let metrics = SpillMetrics::new(&self.metrics, partition);
+            let room = Room::new(task, self.scan.schema(), metrics);
+            Ok((self.scan.execute(partition, Arc::clone(task))?, room))
         };
         Kept::batch(kept, index, open).await
     }
@@ -141,21 +162,25 @@ impl Kept {
     async fn batch(
         kept: &Mutex<Self>,
         index: usize,
-        open: impl Fn() -> Result<(SendableRecordBatchStream, MemoryReservation)>,
+        open: impl Fn() -> Result<(SendableRecordBatchStream, Room)>,
     ) -> Result<Option<RecordBatch>> {
         loop {
-            let next = {
+            let (next, stored) = {
                 let mut kept = kept.lock();
-                if let Some(batch) = kept.batches.get(index) {
-                    return Ok(Some(batch.clone()));
-                }
-                match &kept.rest {
-                    Rest::NotStarted => kept.start(open()?),
-                    Rest::Arriving { next, .. } => next.clone(),
-                    Rest::Ended => return Ok(None),
+                let stored = kept.batches.get(index).cloned().zip(kept.room.clone());
+                let next = match &kept.rest {
+                    _ if stored.is_some() => None,
+                    Rest::NotStarted => Some(kept.start(open()?)),
+                    Rest::Arriving { next, .. } => Some(next.clone()),
+                    Rest::Ended => None,
                     Rest::Failed(error) => return Err(DataFusionError::Shared(Arc::clone(error))),
-                }
+                };
+                (next, stored)
             };
+            if let Some((stored, room)) = stored {
+                return room.taken(stored).await;
+            }
+            let Some(next) = next else { return Ok(None) };
             let arrived = next.await;
             let mut kept = kept.lock();
             // Only the first of those who waited keeps it.
@@ -165,32 +190,64 @@ impl Kept {
         }
     }
 
-    fn start(&mut self, (stream, reservation): (SendableRecordBatchStream, MemoryReservation)) -> Next {
+    fn start(&mut self, (stream, room): (SendableRecordBatchStream, Room)) -> Next {
         let stream = Arc::new(Mutex::new(stream));
         let next = next_of(&stream);
-        self.reservation = Some(reservation);
+        self.room = Some(Arc::new(room));
         self.rest = Rest::Arriving { stream, next: next.clone() };
         next
     }
 
     /// Keeps what arrived after the batches that are here.
     fn keep(&mut self, arrived: Option<Result<RecordBatch, Arc<DataFusionError>>>) {
-        let Rest::Arriving { stream, .. } = &self.rest else { return };
+        let (Rest::Arriving { stream, .. }, Some(room)) = (&self.rest, &self.room) else { return };
         self.rest = match arrived {
             None => Rest::Ended,
             Some(Err(error)) => Rest::Failed(error),
-            Some(Ok(batch)) => match self.reserve(&batch) {
+            Some(Ok(batch)) => match room.put(batch) {
                 Err(error) => Rest::Failed(Arc::new(error)),
-                Ok(()) => {
-                    self.batches.push(batch);
+                Ok(stored) => {
+                    self.batches.push(stored);
                     Rest::Arriving { next: next_of(stream), stream: Arc::clone(stream) }
                 }
             },
         };
     }
+}
 
-    fn reserve(&self, batch: &RecordBatch) -> Result<()> {
-        self.reservation.as_ref().map_or(Ok(()), |reservation| reservation.try_grow(batch.get_array_memory_size()))
+impl Room {
+    fn new(task: &TaskContext, schema: SchemaRef, metrics: SpillMetrics) -> Self {
+        let memory = MemoryConsumer::new("a read that is used twice").register(task.memory_pool());
+        let most_bytes = match task.memory_pool().memory_limit() {
+            MemoryLimit::Finite(bytes) => bytes / MEMORY_PART,
+            MemoryLimit::Infinite | MemoryLimit::Unknown => usize::MAX,
+        };
+        let disk = SpillManager::new(task.runtime_env(), metrics, schema)
+            .with_compression_type(task.session_config().spill_compression());
+        Self { memory, most_bytes, disk }
+    }
+
+    fn put(&self, batch: RecordBatch) -> Result<Stored> {
+        let bytes = batch.get_array_memory_size();
+        if self.memory.size().saturating_add(bytes) <= self.most_bytes && self.memory.try_grow(bytes).is_ok() {
+            return Ok(Stored::InMemory(batch));
+        }
+        let file =
+            self.disk.spill_record_batch_and_finish(std::slice::from_ref(&batch), "a read that is used twice")?;
+        Ok(file.map_or(Stored::InMemory(batch), Stored::OnDisk))
+    }
+
+    async fn taken(&self, stored: Stored) -> Result<Option<RecordBatch>> {
+        match stored {
+            Stored::InMemory(batch) => Ok(Some(batch)),
+            Stored::OnDisk(file) => {
+                let mut rows = self.disk.read_spill_as_stream_unbuffered(file, None)?;
+                match rows.next().await {
+                    Some(batch) => Ok(Some(apart(&batch?)?)),
+                    None => internal_err!("a batch that was put on the disk is not there"),
+                }
+            }
+        }
     }
 }
 
@@ -305,7 +362,9 @@ mod tests {
     use std::time::Duration;
 
     use arrow::array::{ArrayRef, Int64Array};
-    use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
+    use datafusion::execution::memory_pool::GreedyMemoryPool;
+    use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+    use datafusion::prelude::SessionConfig;
     use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 
     use super::*;
@@ -319,15 +378,19 @@ mod tests {
     /// What brings batches, and how a read of them is opened, once, with this much memory.
     fn read(
         memory: usize,
-    ) -> (UnboundedSender<Result<RecordBatch>>, impl Fn() -> Result<(SendableRecordBatchStream, MemoryReservation)>)
-    {
+    ) -> (UnboundedSender<Result<RecordBatch>>, impl Fn() -> Result<(SendableRecordBatchStream, Room)>) {
         let (sender, arrivals) = unbounded();
         let arrivals: Mutex<Option<Arrivals>> = Mutex::new(Some(arrivals));
-        let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(memory));
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(GreedyMemoryPool::new(memory)));
+        let runtime = runtime.build_arc().expect("a runtime");
+        let (scalar, higher_order, aggregate, window) = Default::default();
+        let config = SessionConfig::new();
+        let task = TaskContext::new(None, "test".into(), config, scalar, higher_order, aggregate, window, runtime);
         let open = move || {
             let arrivals = arrivals.lock().take().expect("it is opened once");
             let stream = RecordBatchStreamAdapter::new(batch(0).schema(), arrivals);
-            Ok((Box::pin(stream) as SendableRecordBatchStream, MemoryConsumer::new("test").register(&pool)))
+            let metrics = SpillMetrics::new(&ExecutionPlanMetricsSet::new(), 0);
+            Ok((Box::pin(stream) as SendableRecordBatchStream, Room::new(&task, batch(0).schema(), metrics)))
         };
         (sender, open)
     }
@@ -378,10 +441,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_kept_counts_as_memory() {
-        let (sender, open) = read(1);
-        sender.unbounded_send(Ok(batch(1))).expect("open");
-        let refused = Kept::batch(&Mutex::new(Kept::default()), 0, &open).await.expect_err("too large");
-        assert!(matches!(refused.find_root(), DataFusionError::ResourcesExhausted(_)), "{refused}");
+    async fn what_does_not_fit_comes_from_the_disk() {
+        let fits = batch(0).get_array_memory_size();
+        let (sender, open) = read(2 * fits * MEMORY_PART);
+        let kept = Mutex::new(Kept::default());
+        for value in 0..5 {
+            sender.unbounded_send(Ok(batch(value))).expect("open");
+        }
+        sender.close_channel();
+        for _reader in 0..2 {
+            for value in 0..5 {
+                let expected = Some(batch(value));
+                assert_eq!(Kept::batch(&kept, value as usize, &open).await.expect("readable"), expected);
+            }
+            assert_eq!(Kept::batch(&kept, 5, &open).await.expect("readable"), None);
+        }
+        let in_memory = kept.lock().batches.iter().filter(|stored| matches!(stored, Stored::InMemory(_))).count();
+        assert_eq!(in_memory, 2);
     }
 }

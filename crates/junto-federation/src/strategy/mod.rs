@@ -56,8 +56,14 @@ pub struct Refused {
 /// them would cost about what they could save.
 const CHEAP: f64 = 10_000.0;
 
-/// Rewrites an optimized plan for the strategy that was asked for, or the cheapest.
-pub(crate) fn choose(plan: &LogicalPlan, asked: Strategy, absorber: Absorber) -> Result<Result<Chosen, Refused>> {
+/// Rewrites an optimized plan for the strategy that was asked for, or the cheapest; `may_materialize` says whether that may
+/// be [`Strategy::Materialize`].
+pub(crate) fn choose(
+    plan: &LogicalPlan,
+    asked: Strategy,
+    may_materialize: bool,
+    absorber: Absorber,
+) -> Result<Result<Chosen, Refused>> {
     if !absorber.push_down && matches!(asked, Strategy::PushDown | Strategy::Materialize) {
         return Ok(Err(Refused { strategy: asked, reason: "it is switched off".into() }));
     }
@@ -86,7 +92,7 @@ pub(crate) fn choose(plan: &LogicalPlan, asked: Strategy, absorber: Absorber) ->
             },
         );
     }
-    if wants(Strategy::Materialize) && (sources.len() > 1 || asked == Strategy::Materialize) {
+    if wants(Strategy::Materialize) && ((may_materialize && sources.len() > 1) || asked == Strategy::Materialize) {
         consider(
             Strategy::Materialize,
             match materialize::rewrite(plan, forced)? {

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType};
 use junto_testkit::postgres;
 use parking_lot::Mutex;
 
@@ -100,8 +102,8 @@ impl Alone {
         if folds_dotted_i(&sql) {
             return Opinion::None("ILIKE and the letter İ".to_owned());
         }
-        let rows = match self.rows(&sql).await {
-            Ok(rows) => rows,
+        let (rows, full) = match self.rows(&sql).await {
+            Ok(found) => found,
             Err(message) => return Opinion::None(message),
         };
         let Answer::Rows(answered) = answer else {
@@ -109,24 +111,26 @@ impl Alone {
         };
         let answered = answered.iter().map(|row| row.split(SEPARATOR).map(str::to_owned).collect()).collect();
         let is_duckdb = matches!(self.kind, Kind::DuckDb(_));
-        let differing = Differing { averages: sql.contains("avg("), decimals: is_duckdb };
+        let differing = Differing { averages: sql.contains("avg("), decimals: is_duckdb, full };
         let keeps_order = is_duckdb || !GROUPING_SETS.iter().any(|word| sql.contains(word));
-        compare(differing, answered, rows, statement.is_ordered && keeps_order)
+        compare(&differing, answered, rows, statement.is_ordered && keeps_order)
     }
 
-    async fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>, String> {
+    /// The rows, and of each column the decimals if it may have lost some.
+    async fn rows(&self, sql: &str) -> Result<(Vec<Vec<String>>, Full), String> {
         let sql = sql.to_owned();
         let asked = match &self.kind {
             &Kind::PostgreSql { server, database } => tokio::task::spawn_blocking(move || {
                 let rows = server.try_query(database, &sql)?;
                 let cell = |cell: Option<String>| cell.map_or_else(|| "NULL".to_owned(), |text| render::visible(&text));
-                Ok(rows.into_iter().map(|row| row.into_iter().map(cell).collect()).collect())
+                Ok((rows.into_iter().map(|row| row.into_iter().map(cell).collect()).collect(), Full::new()))
             }),
             Kind::DuckDb(database) => {
                 let database = Arc::clone(database);
                 tokio::task::spawn_blocking(move || {
                     let batches = database.lock().query(&sql)?;
-                    render::rows(&batches).map_err(|error| error.to_string())
+                    let rows = render::rows(&batches).map_err(|error| error.to_string())?;
+                    Ok((rows, batches.first().map_or_else(Full::new, full_decimals)))
                 })
             }
         };
@@ -142,20 +146,35 @@ fn folds_dotted_i(sql: &str) -> bool {
         .any(|pattern| pattern.contains(['i', 'I', 'İ']))
 }
 
+/// Of each column the decimals, if it is a decimal with all the digits there are; none for the columns behind the last.
+type Full = Vec<Option<i32>>;
+
+fn full_decimals(batch: &RecordBatch) -> Full {
+    let decimals = |column: &ArrayRef| match *column.data_type() {
+        DataType::Decimal128(DECIMAL128_MAX_PRECISION, scale) => Some(i32::from(scale)),
+        _ => None,
+    };
+    batch.columns().iter().map(decimals).collect()
+}
+
 /// In what the numbers of a database differ.
-#[derive(Clone, Copy)]
 struct Differing {
     /// Averages have four digits more than what is averaged in Junto, and more or fewer elsewhere.
     averages: bool,
-    /// Where a decimal would need more than 38 digits, DuckDB leaves out some behind the point.
+    /// Where a decimal would need more than 38 digits, DuckDB leaves out some behind the point,
     decimals: bool,
+    /// as it does in these columns.
+    full: Full,
 }
 
 /// Compares rows, but for how a number is written.
-fn compare(differing: Differing, ours: Vec<Vec<String>>, theirs: Vec<Vec<String>>, is_ordered: bool) -> Opinion {
+fn compare(differing: &Differing, ours: Vec<Vec<String>>, theirs: Vec<Vec<String>>, is_ordered: bool) -> Opinion {
     let prepared = |rows: Vec<Vec<String>>| {
-        let row =
-            |row: Vec<String>| row.into_iter().map(|text| Cell::new(text, differing.averages)).collect::<Vec<_>>();
+        let row = |row: Vec<String>| -> Vec<Cell> {
+            let cell =
+                |(column, text)| Cell::new(text, if differing.averages { Some(2) } else { differing.full(column) });
+            row.into_iter().enumerate().map(cell).collect()
+        };
         let mut rows: Vec<Vec<Cell>> = rows.into_iter().map(row).collect();
         if !is_ordered {
             rows.sort_unstable();
@@ -164,7 +183,8 @@ fn compare(differing: Differing, ours: Vec<Vec<String>>, theirs: Vec<Vec<String>
     };
     let (ours, theirs) = (prepared(ours), prepared(theirs));
     let same_row = |ours: &Vec<Cell>, theirs: &Vec<Cell>| {
-        ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| ours.is_same(theirs, differing))
+        let mut cells = ours.iter().zip(theirs).enumerate();
+        ours.len() == theirs.len() && cells.all(|(column, (ours, theirs))| ours.is_same(theirs, differing, column))
     };
     if ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(ours, theirs)| same_row(ours, theirs)) {
         return Opinion::Same;
@@ -180,7 +200,14 @@ fn compare(differing: Differing, ours: Vec<Vec<String>>, theirs: Vec<Vec<String>
     Opinion::Other(text)
 }
 
-/// A value as it is compared, and first sorted by what averages share.
+impl Differing {
+    /// The decimals of a column that may have lost some.
+    fn full(&self, column: usize) -> Option<i32> {
+        self.full.get(column).copied().flatten()
+    }
+}
+
+/// A value as it is compared, and first sorted by what rounded numbers share.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Cell {
     /// Rounded, where averages are.
@@ -190,18 +217,22 @@ struct Cell {
 }
 
 impl Cell {
-    fn new(text: String, is_rounded: bool) -> Self {
+    /// `decimals`: to what it is rounded to be sorted, where it is.
+    fn new(text: String, decimals: Option<i32>) -> Self {
         let text = match &text[..] {
             "t" => "true".to_owned(),
             "f" => "false".to_owned(),
             _ => canonical_number(&text).unwrap_or(text),
         };
-        let number = is_rounded.then(|| text.parse::<f64>().ok()).flatten();
-        let coarse = number.map_or_else(|| text.clone(), |number| format!("{number:.2}"));
+        let coarse = decimals.and_then(|decimals| {
+            let unit = 10_f64.powi(decimals);
+            Some(((text.parse::<f64>().ok()? * unit).round() / unit).to_string())
+        });
+        let coarse = coarse.unwrap_or_else(|| text.clone());
         Self { coarse, text }
     }
 
-    fn is_same(&self, other: &Self, differing: Differing) -> bool {
+    fn is_same(&self, other: &Self, differing: &Differing, column: usize) -> bool {
         if self.text == other.text {
             return true;
         }
@@ -211,10 +242,14 @@ impl Cell {
         }
         let decimals = |text: &str| text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
         let (ours, theirs) = (decimals(&self.text), decimals(&other.text));
-        differing.decimals
-            && ours >= MANY_DECIMALS
-            && theirs < ours
-            && (a - b).abs() <= 0.5 * 10_f64.powi(-(theirs as i32))
+        let kept = if differing.decimals && ours >= MANY_DECIMALS {
+            theirs as i32
+        } else if let Some(decimals) = differing.full(column) {
+            decimals
+        } else {
+            return false;
+        };
+        (kept as usize) < ours && (a - b).abs() <= 0.5000001 * 10_f64.powi(-kept)
     }
 }
 
