@@ -18,7 +18,9 @@ const POSITIVE_INFINITY: u16 = 0xD000;
 const NEGATIVE_INFINITY: u16 = 0xF000;
 /// Decimal digits in one digit of the binary form.
 const DIGIT_WIDTH: i32 = 4;
+/// Digits of the widest decimal, and of the usual one.
 const WIDEST: i32 = 76;
+const USUAL: i32 = 38;
 
 /// A numeric in parts. `digits` are two bytes each, most significant first.
 #[derive(Debug, Clone, Copy)]
@@ -119,14 +121,17 @@ impl<'a> Numeric<'a> {
         (integer, fraction)
     }
 
-    /// The type that would hold the value, generously, because a plan is widened once only.
-    fn too_wide(&self) -> Misfit {
+    /// The type that would hold the value in place of `planned`, and as many digits after the point again: a plan is not
+    /// widened often. None where `planned` is the widest type with these digits.
+    fn too_wide(&self, (precision, scale): (u8, i8)) -> Misfit {
         let (integer, fraction) = self.extent();
-        if integer + fraction > WIDEST {
-            return Misfit::TooWide(None);
-        }
-        let scale = fraction.max(38.min(WIDEST - integer));
-        Misfit::TooWide(i8::try_from(scale).ok().map(|scale| decimal(WIDEST as u8, scale)))
+        let scale = i32::from(scale);
+        let wanted = if fraction > scale { fraction * 2 } else { scale };
+        let width = if integer + wanted > USUAL || i32::from(precision) > USUAL { WIDEST } else { USUAL };
+        let wanted = wanted.min(width - integer).max(fraction);
+        let is_wider = width > i32::from(precision) || wanted > scale;
+        let fits = integer + wanted <= width && is_wider;
+        Misfit::TooWide(i8::try_from(wanted).ok().filter(|_| fits).map(|scale| decimal(width as u8, scale)))
     }
 }
 
@@ -172,6 +177,7 @@ pub(super) fn unsigned_numeric(bytes: &[u8]) -> Result<u64, Misfit> {
 /// Decimals of at most 38 digits.
 pub(super) struct Decimal128Cells {
     builder: Decimal128Builder,
+    precision: u8,
     scale: i8,
     /// 10^precision.
     bound: i128,
@@ -181,7 +187,7 @@ impl Decimal128Cells {
     pub(super) fn new(precision: u8, scale: i8, rows: usize) -> Result<Self> {
         let builder = Decimal128Builder::with_capacity(rows).with_precision_and_scale(precision, scale);
         let bound = 10_i128.checked_pow(precision.into()).unwrap_or(i128::MAX);
-        Ok(Self { builder: builder.map_err(|cause| Error::internal(cause.to_string()))?, scale, bound })
+        Ok(Self { builder: builder.map_err(|cause| Error::internal(cause.to_string()))?, precision, scale, bound })
     }
 }
 
@@ -190,7 +196,7 @@ impl Cells for Decimal128Cells {
         let numeric = Numeric::parse(bytes)?;
         match numeric.scaled(self.scale).filter(|value| value.abs() < self.bound) {
             Some(value) => self.builder.append_value(value),
-            None => return Err(numeric.too_wide()),
+            None => return Err(numeric.too_wide((self.precision, self.scale))),
         }
         Ok(())
     }
@@ -207,6 +213,7 @@ impl Cells for Decimal128Cells {
 /// Decimals of at most 76 digits.
 pub(super) struct Decimal256Cells {
     builder: Decimal256Builder,
+    precision: u8,
     scale: i8,
     bound: i256,
 }
@@ -215,7 +222,7 @@ impl Decimal256Cells {
     pub(super) fn new(precision: u8, scale: i8, rows: usize) -> Result<Self> {
         let builder = Decimal256Builder::with_capacity(rows).with_precision_and_scale(precision, scale);
         let bound = i256::from_i128(10).checked_pow(precision.into()).unwrap_or(i256::MAX);
-        Ok(Self { builder: builder.map_err(|cause| Error::internal(cause.to_string()))?, scale, bound })
+        Ok(Self { builder: builder.map_err(|cause| Error::internal(cause.to_string()))?, precision, scale, bound })
     }
 }
 
@@ -225,7 +232,7 @@ impl Cells for Decimal256Cells {
         let fits = |value: &i256| *value < self.bound && value.checked_neg().is_some_and(|value| value < self.bound);
         match numeric.scaled_wide(self.scale).filter(fits) {
             Some(value) => self.builder.append_value(value),
-            None => return Err(numeric.too_wide()),
+            None => return Err(numeric.too_wide((self.precision, self.scale))),
         }
         Ok(())
     }
@@ -291,11 +298,15 @@ mod tests {
     fn what_does_not_fit_says_what_would() {
         let mut cells = Decimal128Cells::new(38, 2, 1).expect("a valid type");
         let wide = numeric_bytes("12345", 3);
-        assert_eq!(cells.value(&wide), Err(Misfit::TooWide(Some(DataType::Decimal256(76, 38)))));
+        assert_eq!(cells.value(&wide), Err(Misfit::TooWide(Some(DataType::Decimal128(38, 6)))));
         let huge = numeric_bytes(&"9".repeat(60), 0);
-        assert_eq!(cells.value(&huge), Err(Misfit::TooWide(Some(DataType::Decimal256(76, 16)))));
+        assert_eq!(cells.value(&huge), Err(Misfit::TooWide(Some(DataType::Decimal256(76, 2)))));
+        let tiny = numeric_bytes("1", 30);
+        assert_eq!(cells.value(&tiny), Err(Misfit::TooWide(Some(DataType::Decimal256(76, 60)))));
         let beyond = numeric_bytes(&"9".repeat(77), 0);
         assert_eq!(cells.value(&beyond), Err(Misfit::TooWide(None)));
+        let mut widest = Decimal256Cells::new(76, 60, 1).expect("a valid type");
+        assert_eq!(widest.value(&numeric_bytes(&"9".repeat(20), 0)), Err(Misfit::TooWide(None)));
         assert_eq!(cells.value(&[0, 0, 0, 0, 0xC0, 0, 0, 0]), Err(Misfit::NoSuchValue("NaN")));
     }
 

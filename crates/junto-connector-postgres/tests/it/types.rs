@@ -177,7 +177,7 @@ async fn values_arrow_does_not_have_are_errors_that_name_the_option() {
         assert_eq!(read_table(&*as_text, table).await.expect("readable as text").num_rows(), 1);
     }
     let error = error_of(read_table(&*connector, "bare").await);
-    let wanted = DataType::Decimal256(76, 38);
+    let wanted = DataType::Decimal128(38, 2);
     assert!(matches!(&error, Error::TooWide { wanted: Some(found), .. } if *found == wanted), "{error:?}");
     let as_double = connect(&format!("{}?numeric=double", server.url("misfits"))).await;
     assert_eq!(read_table(&*as_double, "bare").await.expect("readable as double").num_rows(), 2001);

@@ -1,12 +1,14 @@
 //! `sum` that does not wrap (DataFusion's own does, silently).
 
+use std::fmt::Debug;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow::array::{ArrayRef, AsArray};
+use arrow::array::{ArrayRef, ArrowNativeTypeOp, AsArray};
 use arrow::compute::{cast, sum_checked};
-use arrow::datatypes::{DataType, Decimal128Type, DecimalType, FieldRef};
-use datafusion::common::{ScalarValue, exec_datafusion_err, internal_err};
+use arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, DecimalType, FieldRef};
+use datafusion::common::{DataFusionError, ScalarValue, exec_datafusion_err, internal_err};
 use datafusion::error::Result;
 use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -21,8 +23,8 @@ use super::changed::{Change, Changed};
 /// Digits of a decimal that a result of 38 has no room for the rows of. A sum of fewer cannot wrap: ten digits more are
 /// ten thousand million rows.
 const WIDE: u8 = 29;
-/// Digits of the widest decimal.
-const DIGITS: u8 = 38;
+/// The same of a result of 76.
+const WIDER: u8 = 67;
 
 /// DataFusion's `sum` behind a coercion of its own: 64-bit integers are summed as decimal(20), shorter ones in 64 bits, as
 /// in PostgreSQL. Sums of decimals have ten digits more, at most 38; more is an error.
@@ -71,14 +73,11 @@ impl AggregateUDFImpl for WideSum {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        let (data_type, is_distinct) = (args.return_type().clone(), args.is_distinct);
         match argument(&args) {
             Argument::Short => Ok(Box::new(Changed { inner: self.inner.inner().accumulator(args)?, change: Widened })),
             Argument::Usual => self.inner.inner().accumulator(args),
-            Argument::Wide if is_distinct => {
-                Ok(Box::new(CheckedDistinct { inner: self.inner.inner().accumulator(args)?, data_type }))
-            }
-            Argument::Wide => Ok(Box::new(CheckedSum { sum: 0, count: 0, data_type })),
+            Argument::Wide => checked_sum::<Decimal128Type>(&self.inner, args),
+            Argument::Wider => checked_sum::<Decimal256Type>(&self.inner, args),
         }
     }
 
@@ -96,13 +95,14 @@ impl AggregateUDFImpl for WideSum {
                 Box::new(Changed { inner: self.inner.inner().create_groups_accumulator(args)?, change: Widened })
             }
             Argument::Usual => self.inner.inner().create_groups_accumulator(args)?,
-            Argument::Wide => checked_groups(args.return_type()),
+            Argument::Wide => checked_groups::<Decimal128Type>(args.return_type()),
+            Argument::Wider => checked_groups::<Decimal256Type>(args.return_type()),
         })
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         match argument(&args) {
-            Argument::Wide if !args.is_distinct => self.accumulator(args),
+            Argument::Wide | Argument::Wider if !args.is_distinct => self.accumulator(args),
             Argument::Short => {
                 Ok(Box::new(Changed { inner: self.inner.inner().create_sliding_accumulator(args)?, change: Widened }))
             }
@@ -126,16 +126,28 @@ enum Argument {
     Short,
     /// What DataFusion sums well.
     Usual,
-    /// Decimals so wide that their sum may have no room.
+    /// Decimals so wide that their sum may have no room in 128 bits.
     Wide,
+    /// The same of 256.
+    Wider,
 }
 
 fn argument(args: &AccumulatorArgs<'_>) -> Argument {
     match args.expr_fields.first().map(|field| field.data_type()) {
         Some(DataType::Int32) => Argument::Short,
         Some(DataType::Decimal128(WIDE.., _)) => Argument::Wide,
+        Some(DataType::Decimal256(WIDER.., _)) => Argument::Wider,
         _ => Argument::Usual,
     }
+}
+
+fn checked_sum<T: DecimalType + Debug>(sum: &AggregateUDF, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+    let data_type = args.return_type().clone();
+    Ok(if args.is_distinct {
+        Box::new(CheckedDistinct::<T> { inner: sum.inner().accumulator(args)?, data_type, values: PhantomData })
+    } else {
+        Box::new(CheckedSum::<T>::new(data_type))
+    })
 }
 
 /// Sums short integers as those of 64 bits.
@@ -148,32 +160,36 @@ impl Change for Widened {
     }
 }
 
-/// A sum of decimals(38) that fails when it needs more digits.
+/// A sum of decimals that fails when it needs more digits than there are.
 #[derive(Debug)]
-struct CheckedSum {
-    sum: i128,
+struct CheckedSum<T: DecimalType> {
+    sum: T::Native,
     /// Values summed; without any, the sum is NULL.
     count: usize,
     data_type: DataType,
 }
 
-impl CheckedSum {
+impl<T: DecimalType + Debug> CheckedSum<T> {
+    fn new(data_type: DataType) -> Self {
+        Self { sum: T::Native::ZERO, count: 0, data_type }
+    }
+
     fn value(&self) -> Result<ScalarValue> {
-        ScalarValue::new_primitive::<Decimal128Type>((self.count > 0).then_some(self.sum), &self.data_type)
+        ScalarValue::new_primitive::<T>((self.count > 0).then_some(self.sum), &self.data_type)
     }
 }
 
-impl Accumulator for CheckedSum {
+impl<T: DecimalType + Debug> Accumulator for CheckedSum<T> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let (sum, count) = summed(values)?;
-        self.sum = checked(self.sum.checked_add(sum))?;
+        let (sum, count) = summed::<T>(values)?;
+        self.sum = checked::<T>(self.sum.add_checked(sum).ok())?;
         self.count += count;
         Ok(())
     }
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let (sum, count) = summed(values)?;
-        self.sum = checked(self.sum.checked_sub(sum))?;
+        let (sum, count) = summed::<T>(values)?;
+        self.sum = checked::<T>(self.sum.sub_checked(sum).ok())?;
         self.count -= count;
         Ok(())
     }
@@ -200,14 +216,14 @@ impl Accumulator for CheckedSum {
 }
 
 /// DataFusion's sums per group, which fail when one needs more digits.
-fn checked_groups(data_type: &DataType) -> Box<dyn GroupsAccumulator> {
+fn checked_groups<T: DecimalType + Debug + Send + Sync>(data_type: &DataType) -> Box<dyn GroupsAccumulator> {
     let overflow = Arc::new(AtomicBool::new(false));
     let noticed = Arc::clone(&overflow);
-    let add = move |sum: &mut i128, value: i128| match checked(sum.checked_add(value)) {
+    let add = move |sum: &mut T::Native, value: T::Native| match checked::<T>(sum.add_checked(value).ok()) {
         Ok(added) => *sum = added,
         Err(_) => noticed.store(true, Ordering::Relaxed),
     };
-    let inner = Box::new(PrimitiveGroupsAccumulator::<Decimal128Type, _>::new(data_type, add));
+    let inner = Box::new(PrimitiveGroupsAccumulator::<T, _>::new(data_type, add));
     Box::new(Changed { inner: inner as Box<dyn GroupsAccumulator>, change: Overflow(overflow) })
 }
 
@@ -217,18 +233,19 @@ struct Overflow(Arc<AtomicBool>);
 
 impl Change for Overflow {
     fn check(&self) -> Result<()> {
-        if self.0.load(Ordering::Relaxed) { checked(None).map(|_| ()) } else { Ok(()) }
+        if self.0.load(Ordering::Relaxed) { Err(overflow()) } else { Ok(()) }
     }
 }
 
 /// The sum of different decimals: DataFusion's, added up again with care.
 #[derive(Debug)]
-struct CheckedDistinct {
+struct CheckedDistinct<T> {
     inner: Box<dyn Accumulator>,
     data_type: DataType,
+    values: PhantomData<T>,
 }
 
-impl Accumulator for CheckedDistinct {
+impl<T: DecimalType + Debug> Accumulator for CheckedDistinct<T> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         self.inner.update_batch(values)
     }
@@ -246,7 +263,7 @@ impl Accumulator for CheckedDistinct {
         let [ScalarValue::List(values)] = state.as_slice() else {
             return internal_err!("the state of a sum of different values is their list");
         };
-        let mut sum = CheckedSum { sum: 0, count: 0, data_type: self.data_type.clone() };
+        let mut sum = CheckedSum::<T>::new(self.data_type.clone());
         sum.update_batch(&[ArrayRef::clone(values.values())])?;
         sum.value()
     }
@@ -257,13 +274,16 @@ impl Accumulator for CheckedDistinct {
 }
 
 /// Sum and number of the values that are not NULL.
-fn summed(values: &[ArrayRef]) -> Result<(i128, usize)> {
+fn summed<T: DecimalType>(values: &[ArrayRef]) -> Result<(T::Native, usize)> {
     let [values] = values else { return internal_err!("sum takes one argument") };
-    let sum = sum_checked(values.as_primitive::<Decimal128Type>())?;
-    Ok((sum.unwrap_or_default(), values.len() - values.null_count()))
+    let sum = sum_checked(values.as_primitive::<T>())?;
+    Ok((sum.unwrap_or(T::Native::ZERO), values.len() - values.null_count()))
 }
 
-fn checked(sum: Option<i128>) -> Result<i128> {
-    let sum = sum.filter(|sum| Decimal128Type::is_valid_decimal_precision(*sum, DIGITS));
-    sum.ok_or_else(|| exec_datafusion_err!("overflow: a sum has more than {DIGITS} digits"))
+fn checked<T: DecimalType>(sum: Option<T::Native>) -> Result<T::Native> {
+    sum.filter(|sum| T::is_valid_decimal_precision(*sum, T::MAX_PRECISION)).ok_or_else(overflow)
+}
+
+fn overflow() -> DataFusionError {
+    exec_datafusion_err!("overflow: a sum has more digits than a decimal")
 }
