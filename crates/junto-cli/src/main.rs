@@ -24,12 +24,17 @@ use interrupt::Interrupt;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Stack of a thread, of which only what is used is taken: plans are walked operator by operator, and a statement may join
+/// hundreds of tables.
+const STACK_BYTES: usize = 64 << 20;
+
 fn main() -> ExitCode {
     let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::user("cannot start threads").because(error.to_string())),
     };

@@ -141,8 +141,11 @@ impl Dialect for PostgresDialect {
         Ok(match call.data_type {
             DataType::Boolean if extreme => format!("CAST({sql} AS boolean)"),
             DataType::Binary if extreme => format!("decode({sql}, 'hex')"),
-            // A cast would round what has more digits behind the point than was planned; the reader notices.
-            DataType::Decimal128(..) | DataType::Decimal256(..) => sql,
+            // Sums of integers have another type. A cast to so many digits behind the point as were planned would round what has
+            // more; the reader notices.
+            DataType::Decimal128(..) | DataType::Decimal256(..) if call.function == AggregateFunction::Sum => {
+                format!("CAST({sql} AS numeric)")
+            }
             _ if call.function == AggregateFunction::Sum => {
                 format!("CAST({sql} AS {})", self.type_name(call.data_type)?)
             }

@@ -286,27 +286,28 @@ impl Graph {
         let base: Vec<f64> = leaves.iter().map(|leaf| leaf.rows).collect();
         let mut parts: Vec<(u64, Candidate)> =
             leaves.into_iter().enumerate().map(|(index, leaf)| (1u64 << index, leaf)).collect();
+        // What joining two parts adds; of most pairs it is known from the round before.
+        let mut pairs: HashMap<(u64, u64), (bool, f64, Candidate)> = HashMap::new();
         while parts.len() > 1 {
-            let mut chosen: Option<(bool, f64, usize, usize, Candidate)> = None;
-            for (left, (left_mask, build)) in parts.iter().enumerate() {
-                for (right, (right_mask, probe)) in parts.iter().enumerate() {
-                    if left == right {
-                        continue;
-                    }
-                    let apart = !self.connects(*left_mask, *right_mask);
-                    let rows = self.rows_of(left_mask | right_mask, &base);
-                    let candidate = self.joined(build, probe, rows, *left_mask, &HashMap::new());
-                    let added = candidate.time - build.time - probe.time + rows * GREED;
-                    if chosen.as_ref().is_none_or(|best| (apart, added) < (best.0, best.1)) {
-                        chosen = Some((apart, added, left, right, candidate));
+            let mut chosen: Option<(bool, f64, u64, u64)> = None;
+            for (left, build) in &parts {
+                for (right, probe) in parts.iter().filter(|(right, _)| right != left) {
+                    let (apart, added, _) = pairs.entry((*left, *right)).or_insert_with(|| {
+                        let rows = self.rows_of(left | right, &base);
+                        let candidate = self.joined(build, probe, rows, *left, &HashMap::new());
+                        let added = candidate.time - build.time - probe.time + rows * GREED;
+                        (!self.connects(*left, *right), added, candidate)
+                    });
+                    if chosen.is_none_or(|best| (*apart, *added) < (best.0, best.1)) {
+                        chosen = Some((*apart, *added, *left, *right));
                     }
                 }
             }
-            let Some((_, _, left, right, candidate)) = chosen else { break };
-            let mask = parts[left].0 | parts[right].0;
-            parts.remove(left.max(right));
-            parts.remove(left.min(right));
-            parts.push((mask, candidate));
+            let Some((_, _, left, right)) = chosen else { break };
+            let Some((_, _, candidate)) = pairs.remove(&(left, right)) else { break };
+            pairs.retain(|(a, b), _| (a | b) & (left | right) == 0);
+            parts.retain(|(part, _)| part & (left | right) == 0);
+            parts.push((left | right, candidate));
         }
         parts.pop().map_or_else(|| self.as_written(), |(_, candidate)| candidate)
     }
