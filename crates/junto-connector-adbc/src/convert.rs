@@ -232,12 +232,14 @@ fn naturalised_struct(array: &StructArray, to: &DataType) -> Result<StructArray>
 fn planned_array(array: ArrayRef, planned: &Field) -> Result<ArrayRef> {
     let column = planned.name();
     let to = planned.data_type();
-    if let DataType::Decimal128(precision, _) = array.data_type() {
+    if let DataType::Decimal128(precision, scale) = array.data_type() {
         let numbers = array.as_primitive::<Decimal128Type>();
         if *array.data_type() == *to && numbers.validate_decimal_precision(*precision).is_err() {
             return Err(too_wide(column, to));
         }
-        if let DataType::Decimal256(_, 0) = to {
+        if *scale == 0
+            && let DataType::Decimal256(_, 0) = to
+        {
             let wide = numbers.iter().map(|number| number.map(i256::from_i128)).collect::<Decimal256Array>();
             return Ok(Arc::new(wide.with_data_type(to.clone())));
         }

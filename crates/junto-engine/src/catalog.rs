@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType};
 use junto_connector::{Connector, Result, TableInfo, TableStatistics};
 use junto_federation::RemoteEstimates;
 use junto_types::Alias;
@@ -56,7 +56,7 @@ impl CatalogCache {
             if let Some(wide) = self.widened.lock().get(&(alias.clone(), column.name.clone()))
                 && column.data_type.is_decimal()
             {
-                column.data_type = wide.clone();
+                column.data_type = wider(&column.data_type, wide);
             }
         }
         let usable = known.filter(|known| known.measured_at.elapsed() < USABLE && is_alike(&known.info, &info));
@@ -91,10 +91,15 @@ impl CatalogCache {
         if !self.tables.lock().iter().any(has_column) {
             return false;
         }
-        let before = self.widened.lock().insert((alias.clone(), column.to_owned()), wanted.clone());
-        if before.as_ref() == Some(&wanted) {
+        let key = (alias.clone(), column.to_owned());
+        let mut widened = self.widened.lock();
+        let before = widened.get(&key);
+        let wanted = before.map_or_else(|| wanted.clone(), |before| wider(before, &wanted));
+        if before == Some(&wanted) {
             return false;
         }
+        widened.insert(key, wanted);
+        drop(widened);
         self.forget(alias);
         true
     }
@@ -102,6 +107,25 @@ impl CatalogCache {
     /// Forgets all tables of a connection.
     pub(crate) fn forget(&self, alias: &Alias) {
         self.tables.lock().retain(|(known, _, _), _| known != alias);
+    }
+}
+
+/// A decimal that holds what a column holds by its own type, and what was found in one of its name.
+fn wider(own: &DataType, found: &DataType) -> DataType {
+    let digits = |of: &DataType| match of {
+        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => Some((*precision, *scale)),
+        _ => None,
+    };
+    let (Some(own), Some(wide)) = (digits(own), digits(found)) else { return found.clone() };
+    if wide.0 >= own.0 && wide.1 >= own.1 {
+        return found.clone();
+    }
+    let before_point = |(precision, scale): (u8, i8)| i16::from(precision) - i16::from(scale);
+    let scale = own.1.max(wide.1);
+    let precision = before_point(own).max(before_point(wide)) + i16::from(scale);
+    match u8::try_from(precision).unwrap_or(DECIMAL256_MAX_PRECISION) {
+        precision @ ..=DECIMAL128_MAX_PRECISION => DataType::Decimal128(precision, scale),
+        precision => DataType::Decimal256(precision.min(DECIMAL256_MAX_PRECISION), scale),
     }
 }
 
@@ -122,6 +146,24 @@ async fn measured(alias: &Alias, connector: &Arc<dyn Connector>, info: &TableInf
         Err(error) => {
             tracing::debug!(connection = %alias, table = %info.name, %error, "no statistics");
             TableStatistics::rows_only(info.row_estimate)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wider_decimals_hold_both() {
+        use DataType::{Decimal128, Decimal256};
+        for (own, found, both) in [
+            (Decimal128(38, 0), Decimal128(38, 2), Decimal128(38, 2)),
+            (Decimal128(18, 4), Decimal256(39, 0), Decimal256(43, 4)),
+            (Decimal128(10, 4), Decimal128(12, 0), Decimal128(16, 4)),
+            (Decimal256(76, 4), Decimal256(76, 0), Decimal256(76, 4)),
+        ] {
+            assert_eq!(wider(&own, &found), both);
         }
     }
 }

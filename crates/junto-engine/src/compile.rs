@@ -25,7 +25,7 @@ use junto_types::Alias;
 use crate::catalog::CachedTable;
 use crate::engine::Shared;
 use crate::error::Error;
-use crate::language::{StatementContextProvider, joined, statement_session};
+use crate::language::{StatementContextProvider, is_simple, joined, statement_session};
 use crate::run::ResultColumn;
 use crate::settings::{StatementOptions, Strategy};
 
@@ -115,14 +115,7 @@ pub(crate) async fn compile(
     let sql_planner = SqlToRel::new_with_options(&provider, parser);
     let logical = sql_planner.sql_statement_to_plan(resolved.statement.clone()).map_err(failed)?;
     let planner = planner(shared, options, attempt);
-    let planned = match planned(&planner, &logical, &state).await {
-        // DataFusion makes joins of the simpler subqueries only.
-        Err(PlanError::Failed(refused)) => match joined(logical.clone()) {
-            Ok(Some(joined)) => planned(&planner, &joined, &state).await.map_err(|_| PlanError::Failed(refused)),
-            Ok(None) | Err(_) => Err(PlanError::Failed(refused)),
-        },
-        planned => planned,
-    };
+    let planned = planned(&planner, &logical, &state).await;
     let Planned { plan, strategy, alternatives, notes } = match planned {
         Ok(planned) => planned,
         Err(PlanError::Failed(error)) => return Err(failed(error)),
@@ -136,8 +129,24 @@ pub(crate) async fn compile(
     Ok(Compiled { plan, task, sources, columns, tables, strategy, reason, alternatives, notes })
 }
 
+/// DataFusion makes joins of simple subqueries, and not of all of them; the others are joined before.
 async fn planned(planner: &FederatedPlanner, plan: &LogicalPlan, state: &SessionState) -> Result<Planned, PlanError> {
-    planner.plan(&state.optimize(plan)?, state).await
+    let optimized = |plan: &LogicalPlan| state.optimize(plan);
+    if !is_simple(plan)? {
+        let joined = joined(plan.clone())?;
+        return planner.plan(&optimized(joined.as_ref().unwrap_or(plan))?, state).await;
+    }
+    let first = async { planner.plan(&optimized(plan)?, state).await };
+    let refused = match first.await {
+        Err(PlanError::Failed(refused)) => refused,
+        planned => return planned,
+    };
+    let Some(joined) = joined(plan.clone())? else { return Err(PlanError::Failed(refused)) };
+    let second = async { planner.plan(&optimized(&joined)?, state).await };
+    second.await.map_err(|failed| {
+        tracing::debug!(?failed, "not with joins either");
+        PlanError::Failed(refused)
+    })
 }
 
 /// The strategy of a statement, else the configured one.

@@ -176,15 +176,12 @@ fn schema_message(error: &SchemaError) -> String {
 fn refused_subquery(message: &str) -> Option<(&'static str, &'static str)> {
     let asks = ["ScalarSubquery", "Exists(", "InSubquery"].iter().any(|kind| message.contains(kind));
     if message.contains("Physical plan does not support logical expression") && asks {
-        return Some((
-            "a subquery looks outside in a way that cannot run as a join",
-            "let it compare its columns with outer ones by `=`, in its own WHERE and without LIMIT, or write a join",
-        ));
+        return Some(("a subquery looks outside in a way that cannot run as a join", "write a join"));
     }
     let places = ["Correlated scalar subquery can only be used in", "subquery can only be used in Projection"];
     places.iter().any(|place| message.contains(place)).then_some((
-        "a subquery that looks outside stands in the select list and in conditions only",
-        "select it in a subquery of FROM and use its name",
+        "a subquery looks outside from where it cannot run as a join",
+        "select it, and what it looks at, in a subquery of FROM and use its name",
     ))
 }
 

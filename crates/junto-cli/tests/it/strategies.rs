@@ -86,3 +86,31 @@ fn explain_says_what_was_considered() {
     let plan: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
     assert!(plan["alternatives"].as_array().is_some_and(|ways| !ways.is_empty()), "{plan}");
 }
+
+#[test]
+fn a_connection_may_prefer_to_send_the_least() {
+    let place = Place::with(
+        "CREATE TABLE items (id INTEGER PRIMARY KEY, kind TEXT, colour TEXT);
+         WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 39999)
+             INSERT INTO items SELECT i, 'kind ' || (i % 7), 'colour ' || (i % 11) FROM n;
+         ANALYZE",
+    );
+    let sql = "SELECT kind, colour, count(*) AS n FROM @shop.items GROUP BY kind, colour ORDER BY kind, colour";
+    let mut answers = Vec::new();
+    for (prefer, rows) in [("fastest", 40_000), ("least_data", 77)] {
+        place.write("junto.toml", format!("[connections.shop]\nurl = \"sqlite:shop.db\"\nprefer = \"{prefer}\"\n"));
+        let outcome = place.junto(&["query", "--timing", sql]);
+        let timing: serde_json::Value = serde_json::from_str(&outcome.stderr).expect("a line of JSON");
+        assert_eq!(timing["sources"][0]["rows"], rows, "{prefer}: {timing}");
+        answers.push(outcome.stdout);
+    }
+    assert_eq!(answers[0].lines().count(), 78);
+    assert_eq!(answers[0], answers[1]);
+}
+
+#[test]
+fn different_values_are_counted_where_they_are() {
+    let place = Place::with(ORDERS);
+    let sql = "SELECT count(DISTINCT user_id) AS users, count(*) AS n, count(DISTINCT id) FILTER (WHERE user_id > 1) AS some FROM @shop.orders";
+    assert_eq!(place.query(&["--strategy", "push_down"], sql).rows(), "users,n,some\n3,4,2\n");
+}

@@ -31,5 +31,5 @@ mod types;
 mod whole_orders;
 
 pub(crate) use context::StatementContextProvider;
-pub(crate) use dependent::joined;
+pub(crate) use dependent::{is_simple, joined};
 pub(crate) use session::{base_session, statement_session};

@@ -7,7 +7,7 @@
 //!
 //! Both are true for the same rows; where the first is NULL the second is false, so it is rewritten only where NULL counts
 //! as false: in conditions of WHERE, HAVING and CASE, within AND, OR and NOT. DataFusion's anti join that knows NULLs has
-//! one key and stands for a whole condition; elsewhere it knows only true and false, so that there IN is refused.
+//! one key and stands for a whole condition; elsewhere it knows only true and false, so that there IN is left to `dependent`.
 
 use std::sync::Arc;
 

@@ -19,7 +19,6 @@ use junto_federation::{ReadOnce, StatementSources};
 use junto_types::Limits;
 
 use super::arithmetic::DateArithmetic;
-use super::dependent::DistinctLaterals;
 use super::distinct_on::ComputedBelow;
 use super::exists::SelectedExists;
 use super::harmonise::Harmonise;
@@ -32,7 +31,6 @@ use super::patterns::Patterns;
 use super::projections::Projections;
 use super::requirements::SortedAsRequired;
 use super::semi_joins::SemiJoins;
-use super::single_rows::SingleRows;
 use super::whole_orders::WholeOrders;
 use super::{averages, checked, date_trunc, named, now, numbers, stock_rules, string_agg, sums};
 use crate::settings::Settings;
@@ -114,8 +112,6 @@ fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules.insert(0, Arc::new(OuterTypes));
     rules.insert(0, Arc::new(NotIn));
     rules.insert(0, Arc::new(Patterns));
-    rules.insert(0, Arc::new(SingleRows));
-    rules.insert(0, Arc::new(DistinctLaterals));
     rules.insert(0, Arc::new(SelectedExists));
     rules.insert(0, Arc::new(ComputedBelow));
     rules.insert(0, Arc::new(Unnamed));

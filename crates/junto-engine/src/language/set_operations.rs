@@ -37,6 +37,18 @@ pub(super) fn is_one(join: &Join) -> bool {
 /// # Errors
 /// DataFusion's, for columns that do not exist.
 pub(super) fn rewrite(join: Join) -> Result<LogicalPlan> {
+    rewritten(join, None)
+}
+
+/// The same, as a join that is not taken for one of the two again.
+///
+/// # Errors
+/// As [`rewrite`].
+pub(super) fn settled(join: Join) -> Result<LogicalPlan> {
+    rewritten(join, Some(lit(true)))
+}
+
+fn rewritten(join: Join, filter: Option<Expr>) -> Result<LogicalPlan> {
     let types = |plan: &LogicalPlan| plan.schema().fields().iter().map(|f| f.data_type().clone()).collect::<Vec<_>>();
     let (left_types, right_types) = (types(&join.left), types(&join.right));
     let common: Vec<_> = left_types
@@ -70,7 +82,7 @@ pub(super) fn rewrite(join: Join) -> Result<LogicalPlan> {
     };
     let (left, right) = (Arc::new(left), Arc::new(right));
     let (kind, constraint, nulls) = (join.join_type, join.join_constraint, join.null_equality);
-    let joined = LogicalPlan::Join(Join::try_new(left, right, on, None, kind, constraint, nulls, join.null_aware)?);
+    let joined = LogicalPlan::Join(Join::try_new(left, right, on, filter, kind, constraint, nulls, join.null_aware)?);
     if is_counted { LogicalPlanBuilder::from(joined).project(selected)?.build() } else { Ok(joined) }
 }
 

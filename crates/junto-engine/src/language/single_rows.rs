@@ -1,57 +1,25 @@
-//! Subqueries that stand for a value and look outside, where DataFusion wants to see that they have one row at most.
+//! Subqueries that stand for a value and may have several rows, which is an error.
 //!
 //! ```text
 //! (SELECT name FROM s WHERE s.id = t.id)
 //! (SELECT only_row(min(name), count(*)) FROM s WHERE s.id = t.id)
 //! ```
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Int64Type};
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, exec_err, internal_err};
 use datafusion::error::Result;
 use datafusion::functions_aggregate::expr_fn::{count, min};
 use datafusion::logical_expr::{
     ColumnarValue, Distinct, Expr, FetchType, LogicalPlan, LogicalPlanBuilder, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, Subquery, Volatility, lit,
+    ScalarUDFImpl, Signature, Volatility, lit,
 };
-use datafusion::optimizer::AnalyzerRule;
-
-use super::dependent;
 
 /// Columns of the counting subquery; no names of the user's.
 const VALUE: &str = "__junto_value";
 const ROWS: &str = "__junto_rows";
-
-/// Counts the rows of such subqueries.
-#[derive(Debug)]
-pub(crate) struct SingleRows;
-
-impl AnalyzerRule for SingleRows {
-    fn name(&self) -> &'static str {
-        "junto_single_rows"
-    }
-
-    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(|plan| {
-            plan.map_expressions(|expr| {
-                expr.transform_up(|part| match part {
-                    Expr::ScalarSubquery(Subquery { subquery, outer_ref_columns, spans })
-                        if dependent::looks_outside(&subquery)? && !has_one_row_at_most(&subquery)? =>
-                    {
-                        let subquery = Arc::new(single(Arc::unwrap_or_clone(subquery))?);
-                        Ok(Transformed::yes(Expr::ScalarSubquery(Subquery { subquery, outer_ref_columns, spans })))
-                    }
-                    part => Ok(Transformed::no(part)),
-                })
-            })
-        })
-        .map(|transformed| transformed.data)
-    }
-}
 
 /// The same value from a subquery that has one row at most; an error comes of it if it would have more.
 pub(super) fn single(subquery: LogicalPlan) -> Result<LogicalPlan> {

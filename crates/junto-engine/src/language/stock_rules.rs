@@ -1,12 +1,15 @@
 //! DataFusion's rules for logical plans, where they are right: one counts different values by grouping twice, one leaves out
-//! what is empty, one moves conditions down, some ask which columns determine which.
+//! what is empty, one moves conditions down, two give joins further keys, some ask which columns determine which.
 
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::NullEquality;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
-use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, Projection, Union};
+use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, Join, LogicalPlan, Projection, Union};
+use datafusion::optimizer::eliminate_cross_join::EliminateCrossJoin;
+use datafusion::optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
@@ -20,12 +23,14 @@ use super::exists::has_one_row;
 const ASKING: [&str; 4] =
     ["replace_distinct_aggregate", "eliminate_join", "eliminate_duplicated_expr", "optimize_projections"];
 
-/// DataFusion's rules, with these three behind conditions, and what is known put right for others.
+/// DataFusion's rules, with these behind conditions, and what is known put right for others.
 pub(crate) fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    let ours: [Arc<dyn OptimizerRule + Send + Sync>; 3] = [
+    let ours: [Arc<dyn OptimizerRule + Send + Sync>; 5] = [
         Arc::new(GroupedTwice { inner: SingleDistinctToGroupBy::new() }),
         Arc::new(EmptyLeftOut { inner: PropagateEmptyRelation::new() }),
         Arc::new(AboveOneRow { inner: PushDownFilter::new() }),
+        Arc::new(OneEquality { inner: ExtractEquijoinPredicate::new() }),
+        Arc::new(OneEquality { inner: EliminateCrossJoin::new() }),
     ];
     let rules = Optimizer::new().rules;
     let rules =
@@ -102,6 +107,40 @@ impl OptimizerRule for AboveOneRow {
             _ => self.inner.rewrite(plan, config),
         }
     }
+}
+
+/// The rules give keys that are equal as `=` says to joins for which NULL equals NULL, and the other way round.
+#[derive(Debug)]
+struct OneEquality<R> {
+    inner: R,
+}
+
+impl<R: OptimizerRule> OptimizerRule for OneEquality<R> {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        self.inner.apply_order()
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+        if self.apply_order().is_some() {
+            return match &plan {
+                LogicalPlan::Join(join) if has_equal_nulls(join) => Ok(Transformed::no(plan)),
+                _ => self.inner.rewrite(plan, config),
+            };
+        }
+        // A rule that walks by itself takes trees of joins apart, wherever they are.
+        if plan.exists(|node| Ok(matches!(node, LogicalPlan::Join(join) if has_equal_nulls(join))))? {
+            return Ok(Transformed::no(plan));
+        }
+        self.inner.rewrite(plan, config)
+    }
+}
+
+fn has_equal_nulls(join: &Join) -> bool {
+    join.null_equality == NullEquality::NullEqualsNull && !join.on.is_empty()
 }
 
 /// The rule sums up sums, which have more digits than one sum.

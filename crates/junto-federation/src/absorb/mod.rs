@@ -226,11 +226,12 @@ impl Absorber {
         let merge = match groups::merged(&aggregate, &input, groups) {
             Ok(merge) => merge,
             Err(reason) => {
-                let there = groups::whole(&aggregate, &input, groups).ok();
-                return Ok(match there.filter(|node| self.is_better(node, here, input.work.rows)) {
-                    Some(node) => node.into_plan(),
-                    None => self.eagerly(with_note(aggregate, &reason)),
-                });
+                let reason = match groups::whole(&aggregate, &input, groups) {
+                    Ok(node) if self.is_better(&node, here, input.work.rows) => return Ok(node.into_plan()),
+                    Ok(node) => self.comparison("aggregate", &node, here),
+                    Err(_) => reason,
+                };
+                return Ok(self.eagerly(with_note(aggregate, &reason)));
             }
         };
         if self.is_better(&merge.remote, here, input.work.rows) {

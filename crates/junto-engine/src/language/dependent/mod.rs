@@ -8,16 +8,16 @@
 //! ) q ON q.a IS NOT DISTINCT FROM t.a
 //! ```
 //!
-//! DataFusion makes joins of subqueries that compare by `=` alone, and stand in certain places. Those are faster, so that
-//! a statement is planned in this way only after it was refused in the other. T. Neumann and A. Kemper, "Unnesting
+//! DataFusion makes joins of simple subqueries that stand in certain places ([`simple`]). Those are faster, so that a statement
+//! is planned in this way only if it has others, or was refused in the other. T. Neumann and A. Kemper, "Unnesting
 //! Arbitrary Queries" (BTW 2015), describe the method.
 
+mod simple;
 mod values;
 
 use std::cell::Cell;
 use std::sync::Arc;
 
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, JoinType, NullEquality, ScalarValue, plan_err};
 use datafusion::error::Result;
@@ -28,11 +28,10 @@ use datafusion::logical_expr::{
     Aggregate, BinaryExpr, Distinct, DistinctOn, Expr, Filter, Join, JoinConstraint, LogicalPlan, LogicalPlanBuilder,
     Projection, Sort, SortExpr, SubqueryAlias, Window, lit, when,
 };
-use datafusion::optimizer::AnalyzerRule;
 
-pub(super) use self::values::looks_outside;
-use self::values::{Values, seen_from_within};
-use super::single_rows;
+pub(crate) use self::simple::is_simple;
+use self::values::{Values, looks_outside, seen_from_within};
+use super::{set_operations, single_rows};
 
 /// The same statement with joins for its subqueries; nothing if it has none that need them.
 ///
@@ -40,33 +39,13 @@ use super::single_rows;
 /// Subqueries that look outside in operators of which no join can be made.
 pub(crate) fn joined(plan: LogicalPlan) -> Result<Option<LogicalPlan>> {
     let joins = Joins::default();
-    let transformed = plan.transform_up_with_subqueries(|plan| joins.rewrite(plan))?;
+    // Sets are compared before what they look at comes to their columns.
+    let settled = plan.transform_up_with_subqueries(|plan| match plan {
+        LogicalPlan::Join(join) if set_operations::is_one(&join) => set_operations::settled(join).map(Transformed::yes),
+        plan => Ok(Transformed::no(plan)),
+    })?;
+    let transformed = settled.data.transform_up_with_subqueries(|plan| joins.rewrite(plan))?;
     Ok(transformed.transformed.then_some(transformed.data))
-}
-
-/// LATERAL with DISTINCT below it, where DataFusion would keep equal rows of which each fits an outer row by another value.
-#[derive(Debug)]
-pub(crate) struct DistinctLaterals;
-
-impl AnalyzerRule for DistinctLaterals {
-    fn name(&self) -> &'static str {
-        "junto_distinct_laterals"
-    }
-
-    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        let joins = Joins::default();
-        let rewrite = |plan: LogicalPlan| match plan {
-            LogicalPlan::Join(join) if lateral(&join.right).is_some_and(|right| has_distinct(&right)) => {
-                joins.join(join)
-            }
-            plan => Ok(Transformed::no(plan)),
-        };
-        plan.transform_up_with_subqueries(rewrite).map(|transformed| transformed.data)
-    }
-}
-
-fn has_distinct(plan: &LogicalPlan) -> bool {
-    plan.exists(|plan| Ok(matches!(plan, LogicalPlan::Distinct(_)))).unwrap_or(true)
 }
 
 /// Counts the subqueries, whose columns need names.
@@ -162,12 +141,14 @@ struct Rows<'a> {
     /// Without the answers.
     own: LogicalPlan,
     plan: LogicalPlan,
+    /// Subqueries and their answers: an order repeats what is selected.
+    answers: Vec<(Expr, Expr)>,
 }
 
 impl<'a> Rows<'a> {
     fn new(joins: &'a Joins, input: Arc<LogicalPlan>) -> Self {
         let plan = Arc::unwrap_or_clone(input);
-        Self { joins, own: plan.clone(), plan }
+        Self { joins, own: plan.clone(), plan, answers: Vec::new() }
     }
 
     /// What a subquery looks at.
@@ -213,21 +194,34 @@ impl<'a> Rows<'a> {
     /// An expression whose subqueries are columns of `plan`.
     fn value(&mut self, expr: Expr) -> Result<Expr> {
         let answered = expr.transform_up(|part| {
-            let answer = match part {
-                Expr::ScalarSubquery(subquery) if looks_outside(&subquery.subquery)? => {
-                    self.scalar(&single_rows::single(Arc::unwrap_or_clone(subquery.subquery))?)?
+            if let Some((_, answer)) = self.answers.iter().find(|(subquery, _)| *subquery == part) {
+                return Ok(Transformed::yes(answer.clone()));
+            }
+            Ok(match self.answer(&part)? {
+                Some(answer) => {
+                    self.answers.push((part, answer.clone()));
+                    Transformed::yes(answer)
                 }
-                Expr::Exists(Exists { subquery, negated }) => {
-                    let some = self.some(&subquery.subquery)?;
-                    if negated { some.is_null() } else { some.is_not_null() }
-                }
-                Expr::InSubquery(tested) => self.is_in(tested)?,
-                Expr::SetComparison(comparison) => self.compared(comparison)?,
-                other => return Ok(Transformed::no(other)),
-            };
-            Ok(Transformed::yes(answer))
+                None => Transformed::no(part),
+            })
         });
         Ok(answered?.data)
+    }
+
+    /// What stands for a subquery, if the expression is one.
+    fn answer(&mut self, part: &Expr) -> Result<Option<Expr>> {
+        Ok(Some(match part {
+            Expr::ScalarSubquery(subquery) if looks_outside(&subquery.subquery)? => {
+                self.scalar(&single_rows::single(LogicalPlan::clone(&subquery.subquery))?)?
+            }
+            Expr::Exists(Exists { subquery, negated }) => {
+                let some = self.some(&subquery.subquery)?;
+                if *negated { some.is_null() } else { some.is_not_null() }
+            }
+            Expr::InSubquery(tested) => self.is_in(tested.clone())?,
+            Expr::SetComparison(comparison) => self.compared(comparison.clone())?,
+            _ => return Ok(None),
+        }))
     }
 
     /// The value of the only row.

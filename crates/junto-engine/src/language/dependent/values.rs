@@ -249,7 +249,9 @@ impl Values {
             other => (self.depend(other)?, Vec::new(), other.schema()),
         };
         let number = format!("__junto_number_{}", self.number);
-        let numbers = row_number().partition_by(self.inside()).order_by(keys).build()?.alias(&number);
+        let numbers = row_number().partition_by(self.inside());
+        let numbers = if keys.is_empty() { numbers } else { numbers.order_by(keys) };
+        let numbers = numbers.build()?.alias(&number);
         let numbered = LogicalPlan::Window(Window::try_new(vec![numbers], Arc::new(rows))?);
         let count = |count: usize| lit(ScalarValue::UInt64(Some(count as u64)));
         let number = Expr::Column(Column::new_unqualified(number));
@@ -352,7 +354,7 @@ fn counted(function: Expr, is_row: &str) -> Result<Expr> {
 }
 
 /// Whether a subquery looks outside, at whatever distance.
-pub(in crate::language) fn looks_outside(plan: &LogicalPlan) -> Result<bool> {
+pub(super) fn looks_outside(plan: &LogicalPlan) -> Result<bool> {
     Ok(!outer_columns(plan)?.is_empty())
 }
 
