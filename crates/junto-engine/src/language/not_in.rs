@@ -167,7 +167,7 @@ fn not_exists_in_any(tested: InSubquery, schema: &DFSchema) -> Result<Expr> {
 }
 
 /// `expr` with its columns as a subquery names them, which are added to `outer_ref_columns`.
-fn seen_from_within(expr: Expr, schema: &DFSchema, outer_ref_columns: &mut Vec<Expr>) -> Result<Expr> {
+pub(super) fn seen_from_within(expr: Expr, schema: &DFSchema, outer_ref_columns: &mut Vec<Expr>) -> Result<Expr> {
     let outer = expr.transform_up(|part| match part {
         Expr::Column(column) => {
             let field = schema.field_from_column(&column)?;

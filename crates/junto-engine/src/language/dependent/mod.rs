@@ -30,7 +30,9 @@ use datafusion::logical_expr::{
 };
 
 pub(crate) use self::simple::is_simple;
-use self::values::{Values, looks_outside, seen_from_within};
+use self::simple::looks_outside;
+use self::values::Values;
+use super::not_in::seen_from_within;
 use super::{set_operations, single_rows};
 
 /// The same statement with joins for its subqueries; nothing if it has none that need them.
@@ -259,7 +261,7 @@ impl<'a> Rows<'a> {
     fn is_in(&mut self, InSubquery { expr, subquery, negated }: InSubquery) -> Result<Expr> {
         let rows = Arc::unwrap_or_clone(subquery.subquery);
         let column = Expr::Column(Column::from(rows.schema().qualified_field(0)));
-        let seen = seen_from_within((*expr).clone(), self.plan.schema())?;
+        let seen = seen_from_within((*expr).clone(), self.plan.schema(), &mut Vec::new())?;
         let equal = self.some(&filtered(rows.clone(), seen.eq(column.clone()))?)?;
         let any = self.some(&rows)?;
         let null = self.some(&filtered(rows, column.is_null())?)?;
@@ -272,7 +274,7 @@ impl<'a> Rows<'a> {
     fn compared(&mut self, SetComparison { expr, subquery, op, quantifier }: SetComparison) -> Result<Expr> {
         let rows = Arc::unwrap_or_clone(subquery.subquery);
         let column = Expr::Column(Column::from(rows.schema().qualified_field(0)));
-        let seen = seen_from_within(*expr, self.plan.schema())?;
+        let seen = seen_from_within(*expr, self.plan.schema(), &mut Vec::new())?;
         let fits = Expr::BinaryExpr(BinaryExpr::new(Box::new(seen), op, Box::new(column)));
         let (decides, is_any) = match quantifier {
             SetQuantifier::Any => (Expr::IsTrue(Box::new(fits.clone())), true),

@@ -4,6 +4,9 @@
 //! nothing between the filter and the subquery's rows changes which rows there are for one row outside: no window, no
 //! limit, no set operation, no outer join, no DISTINCT of what is delivered.
 
+use std::sync::Arc;
+
+use arrow::datatypes::FieldRef;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, JoinType, NullEquality};
 use datafusion::error::Result;
@@ -52,7 +55,7 @@ enum Kind {
 
 impl Kind {
     fn allows(self, plan: &LogicalPlan) -> Result<bool> {
-        if outer_columns(plan)?.is_empty() {
+        if !looks_outside(plan)? {
             return Ok(true);
         }
         Ok(match plan {
@@ -85,29 +88,26 @@ impl Kind {
 
 /// Whether rows look outside by one filter only, above which they are joined and named.
 fn is_filtered(plan: &LogicalPlan) -> Result<bool> {
-    if outer_columns(plan)?.is_empty() {
+    if !looks_outside(plan)? {
         return Ok(true);
     }
     Ok(match plan {
         LogicalPlan::Filter(filter) => {
             let asks = look_outside(std::slice::from_ref(&filter.predicate))?;
-            let is_clear = !asks || (outer_columns(&filter.input)?.is_empty() && names_are_clear(&filter.predicate)?);
-            // What a subquery within looks at further outside is carried through this one.
-            let inner = outer_columns(plan)?.len()
-                == own_outer_columns(&filter.predicate)?.len() + outer_columns(&filter.input)?.len();
-            is_clear && inner && is_filtered(&filter.input)?
+            let is_clear = !asks || (!looks_outside(&filter.input)? && names_are_clear(&filter.predicate)?);
+            // A subquery within may look past this one.
+            let own = own_outer_columns(&filter.predicate)?.len() + outer_columns(&filter.input)?.len();
+            is_clear && outer_columns(plan)?.len() == own && is_filtered(&filter.input)?
         }
         LogicalPlan::Projection(projection) => !look_outside(&projection.expr)? && is_filtered(&projection.input)?,
         LogicalPlan::SubqueryAlias(alias) => is_filtered(&alias.input)?,
         LogicalPlan::Sort(sort) => is_filtered(&sort.input)?,
         LogicalPlan::Join(join) => {
             let is_inner = join.join_type == JoinType::Inner && join.null_equality == NullEquality::NullEqualsNothing;
-            let condition: Vec<Expr> = join.filter.iter().cloned().collect();
-            let (left, right) = (outer_columns(&join.left)?, outer_columns(&join.right)?);
-            let is_one_side = left.is_empty() || right.is_empty();
+            let is_one_side = !(looks_outside(&join.left)? && looks_outside(&join.right)?);
             is_inner
                 && is_one_side
-                && !look_outside(&condition)?
+                && !look_outside(join.filter.as_slice())?
                 && is_filtered(&join.left)?
                 && is_filtered(&join.right)?
         }
@@ -135,19 +135,30 @@ fn look_outside(exprs: &[Expr]) -> Result<bool> {
 }
 
 /// The outer columns that an expression names itself, outside of its subqueries.
-fn own_outer_columns(expr: &Expr) -> Result<Vec<Column>> {
+fn own_outer_columns(expr: &Expr) -> Result<Vec<(Column, FieldRef)>> {
     let mut columns = Vec::new();
     expr.apply(|part| {
-        if let Expr::OuterReferenceColumn(_, column) = part {
-            columns.push(column.clone());
+        if let Expr::OuterReferenceColumn(field, column) = part {
+            columns.push((column.clone(), Arc::clone(field)));
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(columns)
 }
 
+/// Whether a subquery looks outside.
+///
+/// # Errors
+/// As [`outer_columns`].
+pub(super) fn looks_outside(plan: &LogicalPlan) -> Result<bool> {
+    Ok(!outer_columns(plan)?.is_empty())
+}
+
 /// The columns outside of a plan that it names, those of its subqueries included.
-fn outer_columns(plan: &LogicalPlan) -> Result<Vec<Column>> {
+///
+/// # Errors
+/// None of its own.
+pub(super) fn outer_columns(plan: &LogicalPlan) -> Result<Vec<(Column, FieldRef)>> {
     let mut columns = Vec::new();
     for input in plan.inputs() {
         columns.extend(outer_columns(input)?);
@@ -163,7 +174,7 @@ fn outer_columns(plan: &LogicalPlan) -> Result<Vec<Column>> {
                 _ => return Ok(TreeNodeRecursion::Continue),
             };
             let is_here = |column: &Column| plan.inputs().iter().any(|input| input.schema().has_column(column));
-            columns.extend(outer_columns(&subquery.subquery)?.into_iter().filter(|column| !is_here(column)));
+            columns.extend(outer_columns(&subquery.subquery)?.into_iter().filter(|(column, _)| !is_here(column)));
             Ok(TreeNodeRecursion::Continue)
         })
     })?;
@@ -171,7 +182,7 @@ fn outer_columns(plan: &LogicalPlan) -> Result<Vec<Column>> {
     if let LogicalPlan::Join(join) = plan
         && super::lateral(&join.right).is_some()
     {
-        columns.retain(|column| !join.left.schema().has_column(column));
+        columns.retain(|(column, _)| !join.left.schema().has_column(column));
     }
     Ok(columns)
 }

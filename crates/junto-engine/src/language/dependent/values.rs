@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::datatypes::FieldRef;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, ExprSchema, JoinType, ScalarValue, TableReference, not_impl_err};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchema, JoinType, ScalarValue, TableReference, not_impl_err};
 use datafusion::error::Result;
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::expr::AggregateFunctionParams;
@@ -15,6 +15,7 @@ use datafusion::logical_expr::{
 };
 
 use super::beside;
+use super::simple::outer_columns;
 
 /// The values at which one subquery looks.
 pub(super) struct Values {
@@ -351,37 +352,4 @@ fn counted(function: Expr, is_row: &str) -> Result<Expr> {
         other => Ok(Transformed::no(other)),
     })?;
     Ok(name.restore(counted.data))
-}
-
-/// Whether a subquery looks outside, at whatever distance.
-pub(super) fn looks_outside(plan: &LogicalPlan) -> Result<bool> {
-    Ok(!outer_columns(plan)?.is_empty())
-}
-
-/// The columns outside that a subquery names.
-fn outer_columns(plan: &LogicalPlan) -> Result<Vec<(Column, FieldRef)>> {
-    let mut columns = Vec::new();
-    plan.apply_with_subqueries(|operator| {
-        operator.apply_expressions(|expr| {
-            expr.apply(|part| {
-                if let Expr::OuterReferenceColumn(field, column) = part {
-                    columns.push((column.clone(), Arc::clone(field)));
-                }
-                Ok(TreeNodeRecursion::Continue)
-            })
-        })
-    })?;
-    Ok(columns)
-}
-
-/// `expr` with its columns as a subquery names them.
-pub(super) fn seen_from_within(expr: Expr, schema: &DFSchema) -> Result<Expr> {
-    let outer = expr.transform_up(|part| match part {
-        Expr::Column(column) => {
-            let field = Arc::clone(schema.field_from_column(&column)?);
-            Ok(Transformed::yes(Expr::OuterReferenceColumn(field, column)))
-        }
-        other => Ok(Transformed::no(other)),
-    })?;
-    Ok(outer.data)
 }
