@@ -18,6 +18,7 @@ from .arguments import ENGINES, parse
 from .compare import Comparison, Contestant, compare
 from .contestants.junto import Junto
 from .contestants.remote import RemotePeer
+from .costs import measure_costs
 from .home import Home
 from .load import versions
 from .native import measure_native
@@ -41,6 +42,8 @@ def main() -> None:
         sources = open_sources(home, arguments.servers, stack)
         if arguments.load_only:
             return say(f"loaded: PostgreSQL {sources.pg.port}, MariaDB {sources.my.port}, files in {home.data}")
+        if arguments.costs:
+            return print(measure_costs(junto_program(arguments), sources, arguments.costs, arguments.runs))
         report = new_report(arguments, sources)
         try:
             measure(arguments, placements, sources, report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from . import home
+from . import costs, home
 from .queries import GROUPS
 from .sources import NAMES
 
@@ -17,6 +17,7 @@ EPILOG = """examples:
   ./dev bench f05 q17 --engines junto duckdb      two queries, two engines
   ./dev bench --placement mixed --group everyday  other tables in other places
   ./dev bench --memory-limit 512MB --engines junto
+  ./dev bench --costs duck lake                   what work costs in DuckDB and in Parquet files
   ./dev bench readers                             the micro benchmark of the readers"""
 
 
@@ -40,6 +41,8 @@ def parse(words: list[str]) -> argparse.Namespace:
     add("--timeout", type=float, default=180.0, metavar="SECONDS", help="time for one run of a query (default 180)")
     add("--no-native", action="store_true", help="leave out the statements without `@`")
     add("--native-only", action="store_true", help="measure only the statements without `@`")
+    add("--costs", nargs="+", choices=costs.IN_PROCESS, metavar="SOURCE",
+        help=f"measure only what work costs in sources that run inside Junto: {', '.join(costs.IN_PROCESS)}")
     add("--trino-port", type=int, default=18080, metavar="PORT", help="where a Trino server may answer (default 18080)")
     add("--junto", metavar="PROGRAM", help="the binary to measure, instead of a release build of this tree")
     add("--home", type=Path, default=home.DEFAULT, metavar="DIR", help="folder of the data (default ~/.cache/junto/bench)")

@@ -40,6 +40,7 @@ pub(crate) fn capabilities() -> Capabilities {
             composite: true,
         }),
         max_statement_bytes: usize::MAX,
+        costs: crate::costs::measured(),
         ..Capabilities::none()
     }
     .with(&[O::Literal, O::Case, O::InList], &plain, Support::Exact)

@@ -9,6 +9,7 @@
 
 mod capabilities;
 mod connector;
+mod costs;
 mod describe;
 mod digits;
 mod expression;

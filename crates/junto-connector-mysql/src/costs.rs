@@ -38,6 +38,7 @@ pub(crate) fn measured() -> Costs {
         computed_value: 0.04,
         joined_row: 0.9,
         key: 3.5,
+        keys_by_index: true,
         indexed_row: 2.5,
         fetched_row: 75.0,
         clustered: true,

@@ -48,6 +48,7 @@ fn costs() -> Costs {
         computed_value: 0.05,
         joined_row: 0.13,
         key: 4.0,
+        keys_by_index: true,
         indexed_row: 1.0,
         fetched_row: 80.0,
         clustered: false,

@@ -43,6 +43,7 @@ pub(crate) fn measured() -> Costs {
         // By an index made for the statement.
         joins_by_hash: true,
         key: 1.2,
+        keys_by_index: true,
         cores: 1.0,
     }
 }

@@ -42,6 +42,8 @@ pub struct Costs {
     pub joins_by_hash: bool,
     /// Looking up one key of a keyed read in an index.
     pub key: f64,
+    /// Keyed reads use indexes; otherwise they compare every row of the table with the keys.
+    pub keys_by_index: bool,
     /// Cores that one query may use by itself.
     pub cores: f64,
 }
@@ -78,6 +80,7 @@ impl Default for Costs {
             joined_row: 0.3,
             joins_by_hash: true,
             key: 4.0,
+            keys_by_index: true,
             cores: 1.0,
         }
     }

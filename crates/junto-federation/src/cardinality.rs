@@ -262,10 +262,12 @@ pub(crate) fn key_reach<'a>(expr: &Expr, plan: &'a LogicalPlan, cores: f64) -> O
 
 /// What is known of a key column, and the keys up to which a keyed read pays.
 pub(crate) fn key_figures<'a>(node: &RemoteNode, origin: &'a Origin, cores: f64) -> Option<(KeyedBy<'a>, f64)> {
-    let keys_per_query = node.connector.capabilities().keys.as_ref()?.max_per_query;
+    let capabilities = node.connector.capabilities();
+    let keys_per_query = capabilities.keys.as_ref()?.max_per_query as f64;
     let table_rows = origin.table.rows().map_or(UNKNOWN_ROWS, |rows| rows as f64);
     let distinct = column_statistics(origin).distinct.map_or(table_rows, |distinct| distinct as f64).max(1.0);
-    let (indexed, covered) = (origin.is_indexed(), node.is_covered_by(origin));
+    let indexed = capabilities.costs.keys_by_index && origin.is_indexed();
+    let covered = node.is_covered_by(origin);
     let key = KeyedBy { origin, distinct, indexed, covered };
     let limit = if key.indexed {
         // Statistics may be wrong: few keys that bring few rows are always worth sending.
@@ -273,7 +275,7 @@ pub(crate) fn key_figures<'a>(node: &RemoteNode, origin: &'a Origin, cores: f64)
         cost::most_keys(node, key, MAX_KEYS as f64, cores).max(few)
     } else {
         // Each query reads the whole table, so only one query pays.
-        FEW_KEYS.min(keys_per_query as f64)
+        cost::most_keys(node, key, keys_per_query, cores).max(FEW_KEYS).min(keys_per_query)
     };
     Some((key, limit))
 }

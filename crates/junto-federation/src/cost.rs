@@ -5,7 +5,7 @@
 //! cannot be shared out, and all work divided by the cores.
 
 use arrow::datatypes::DataType;
-use junto_connector::{Costs, Expr, TypeClass};
+use junto_connector::{Costs, Expr, Prefer, TypeClass};
 
 use crate::node::{Origin, RemoteNode};
 
@@ -33,6 +33,9 @@ const PROBED_ROW: f64 = 0.04;
 const JOINED_ROW: f64 = 0.03;
 /// Collecting and sending a key, beyond the source's work for it.
 const KEY: f64 = 0.3;
+/// Times that what is sent counts where a connection prefers the least data.
+const SPARED: f64 = 20.0;
+
 /// What one remote plan asks of its source.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Work {
@@ -141,16 +144,26 @@ pub(crate) fn can_split(node: &RemoteNode) -> bool {
         && node.plan.first_table(node.partial_groups).is_some()
 }
 
-/// Microseconds that sending a row of the plan takes its source, and that decoding it takes Junto.
+/// Microseconds that sending a row of the plan takes its source, and that decoding it takes Junto. Each counts for more
+/// where the connection prefers the least data.
 pub(crate) fn transfer_of(node: &RemoteNode) -> (f64, f64) {
+    let weight = weight_of_data(node);
     let costs = &node.connector.capabilities().costs;
     let types = node.plan.root.types();
     let values = types.iter().zip(node.origin.iter().map(Option::as_ref));
-    let start = (costs.sent_row, DECODED_ROW);
+    let start = (costs.sent_row * weight, DECODED_ROW * weight);
     values.fold(start, |(sent, decoded), (data_type, origin)| {
         let (send, decode) = value(data_type, origin, costs);
-        (sent + send, decoded + decode)
+        (sent + send * weight, decoded + decode * weight)
     })
+}
+
+/// How much what is sent from or to the connection of a node counts.
+pub(crate) fn weight_of_data(node: &RemoteNode) -> f64 {
+    match node.prefer {
+        Prefer::Fastest => 1.0,
+        Prefer::LeastData => SPARED,
+    }
 }
 
 /// Bytes of a row of the plan.

@@ -28,8 +28,8 @@ pub use cardinality::column_origin;
 pub use cost::Work;
 pub use dependencies::GroupsAlone;
 pub use execution::{
-    ForgettingExec, Forgotten, MaterializeExec, ReadOnce, RemoteScanExec, SharedScanExec, SourceFailure,
-    StatementSources, apart,
+    ForgettingExec, Forgotten, MaterializeExec, ReadAhead, ReadAheadExec, ReadOnce, RemoteScanExec, SharedScanExec,
+    SourceFailure, StatementSources, apart,
 };
 pub use node::{Filled, Origin, RemoteNode};
 pub use planner::{FederatedPlanner, PlanError, Planned};

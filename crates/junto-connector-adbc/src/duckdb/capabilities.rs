@@ -54,6 +54,7 @@ pub(super) fn capabilities() -> Capabilities {
         }),
         text: TextComparison::ForcedBinary,
         max_statement_bytes: 64 << 20,
+        costs: super::costs::measured(),
         ..Capabilities::none()
     }
     .with(&[O::Literal, O::Case], &compared, Support::Exact)

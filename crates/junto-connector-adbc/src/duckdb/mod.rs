@@ -7,6 +7,7 @@
 mod capabilities;
 mod catalog;
 mod connector;
+mod costs;
 mod database;
 mod dialect;
 mod gate;

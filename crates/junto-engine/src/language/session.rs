@@ -15,7 +15,7 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_optimizer::sanity_checker::SanityCheckPlan;
 use datafusion::prelude::SessionConfig;
 use junto_federation::keys::KeyFlow;
-use junto_federation::{ReadOnce, StatementSources};
+use junto_federation::{ReadAhead, ReadOnce, StatementSources};
 use junto_types::Limits;
 
 use super::arithmetic::DateArithmetic;
@@ -85,8 +85,11 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
     if settings.planning.read_once {
         builder = builder.with_physical_optimizer_rule(Arc::new(ReadOnce));
     }
-    builder =
-        builder.with_physical_optimizer_rule(Arc::new(SemiJoins)).with_physical_optimizer_rule(Arc::new(NestedLoops));
+    let last: [Arc<dyn PhysicalOptimizerRule + Send + Sync>; 3] =
+        [Arc::new(ReadAhead), Arc::new(SemiJoins), Arc::new(NestedLoops)];
+    for rule in last {
+        builder = builder.with_physical_optimizer_rule(rule);
+    }
     let dates: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(DateArithmetic)];
     if let Some(planners) = builder.expr_planners() {
         planners.splice(0..0, dates);

@@ -351,7 +351,7 @@ impl Absorber {
     /// Bringing the rows of a node's temporary tables to its source.
     fn filling(&self, node: &RemoteNode) -> Cost {
         let fill = |filled: &crate::node::Filled| {
-            let work = filled.rows * STORED_ROW + NEW_TABLE;
+            let work = filled.rows * STORED_ROW * cost::weight_of_data(node) + NEW_TABLE;
             self.cost(&filled.input).then(Cost { cpu: work, chain: work })
         };
         node.filled.iter().map(fill).fold(Cost::default(), Cost::then)

@@ -1,10 +1,12 @@
 //! Running remote plans: what a statement knows of its sources, and the physical leaf that reads one.
 
+mod ahead;
 mod condition;
 mod forgetting;
 mod materialize;
 mod merge;
 mod once;
+mod room;
 mod scan;
 mod shared;
 mod stored;
@@ -15,6 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use ahead::{ReadAhead, ReadAheadExec};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::prelude::SessionConfig;

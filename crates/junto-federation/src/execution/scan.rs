@@ -25,7 +25,7 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use junto_connector::{
-    BatchStream, ColumnStatistics, Connector, Error, Keys, Literal, OpenRequest, RemotePlan, SourceMetrics,
+    BatchStream, ColumnStatistics, Connector, Error, Keys, Literal, OpenRequest, Relation, RemotePlan, SourceMetrics,
     StatementContext, Support, Workers, check_plan,
 };
 use junto_types::Alias;
@@ -73,8 +73,8 @@ pub struct KeyColumn {
     /// Keys up to which reading by keys is taken to be cheaper than reading everything.
     pub limit: usize,
     /// Estimated distinct values.
-    pub(super) distinct: f64,
-    pub(super) statistics: ColumnStatistics,
+    pub(crate) distinct: f64,
+    pub(crate) statistics: ColumnStatistics,
 }
 
 /// Keys of a join that arrive at this scan.
@@ -145,6 +145,11 @@ impl RemoteScanExec {
     /// What is read.
     pub fn plan(&self) -> &RemotePlan {
         &self.plan
+    }
+
+    /// Whether every row of a table comes, and nothing else.
+    pub(crate) fn reads_a_whole_table(&self) -> bool {
+        self.bindings.is_empty() && matches!(self.plan.root, Relation::Scan { .. })
     }
 
     /// Whether both bring the same rows, whatever their columns are called here.

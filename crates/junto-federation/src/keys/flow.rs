@@ -9,9 +9,12 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{JoinType, NullEquality};
 use datafusion::error::Result;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use super::MAX_KEYS;
@@ -19,6 +22,7 @@ use super::route::{Positions, bind_scans, positions};
 use super::slot::KeySlot;
 use super::tap::KeyTapExec;
 use crate::execution::{KeyBinding, KeyColumn, RemoteScanExec};
+use crate::statistics::covered_part;
 
 /// Makes keys flow. Must run after all rules that move operators: they could move a tap away from its join.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,8 +61,14 @@ fn connect(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn Execution
     let slot = Arc::new(KeySlot::new(types, partitions, MAX_KEYS, nulls_join)?);
 
     let wanted = positions(&wanted, &join.right().schema());
+    let table = whole_table(join.left()).map(|scan| (scan, positions(&keys, &left_schema)));
+    let reduces = |scan: &RemoteScanExec, binding: &KeyBinding| match &table {
+        Some((table, keys)) => !has_keys_of_all(table, keys, scan, binding),
+        None => true,
+    };
     let mut bind = |scan: &RemoteScanExec, columns: &Positions| {
-        let bindings = bindings(scan, columns, &slot);
+        let mut bindings = bindings(scan, columns, &slot);
+        bindings.retain(|binding| reduces(scan, binding));
         (!bindings.is_empty()).then(|| scan.with_bindings(bindings))
     };
     let Some(right) = bind_scans(join.right(), &wanted, &mut bind)? else { return Ok(Transformed::no(plan)) };
@@ -79,6 +89,29 @@ fn may_reduce_right(join: JoinType) -> bool {
         JoinType::Right | JoinType::Full | JoinType::RightAnti | JoinType::RightMark => false,
     }
 }
+
+/// The read of a whole table, when a plan does no more.
+fn whole_table(plan: &Arc<dyn ExecutionPlan>) -> Option<&RemoteScanExec> {
+    let passes = plan.is::<CoalescePartitionsExec>() || plan.is::<RepartitionExec>() || plan.is::<CooperativeExec>();
+    match plan.children().as_slice() {
+        [input] if passes => whole_table(input),
+        _ => plan.downcast_ref::<RemoteScanExec>().filter(|scan| scan.reads_a_whole_table()),
+    }
+}
+
+/// Whether the key columns `keys` of a whole table have, as far as is known, too many values for `scan` to ask for, from
+/// all of the range that its column has: waiting for them is in vain.
+fn has_keys_of_all(table: &RemoteScanExec, keys: &Positions, scan: &RemoteScanExec, binding: &KeyBinding) -> bool {
+    let (&[column], &[of_slot]) = (binding.columns.as_slice(), binding.slot_columns.as_slice()) else { return false };
+    let of_table = keys.get(of_slot).copied().flatten().and_then(|column| table.key_column(column));
+    let (Some(of_table), Some(asked)) = (of_table, scan.key_column(column)) else { return false };
+    of_table.distinct > SURELY_MORE * binding.limit as f64
+        && covered_part(&asked.statistics, &of_table.statistics).is_some_and(|part| part > NEARLY_ALL)
+}
+
+/// Times that an estimate must be above a limit.
+const SURELY_MORE: f64 = 2.0;
+const NEARLY_ALL: f64 = 0.9;
 
 /// The key columns of the scan: indexed ones before others, then those that allow more keys.
 fn bindings(scan: &RemoteScanExec, columns: &Positions, slot: &Arc<KeySlot>) -> Vec<KeyBinding> {

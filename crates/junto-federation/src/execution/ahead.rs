@@ -1,0 +1,304 @@
+//! The second side of a join is read while the first is still read, where it need not wait for keys: two slow sources take
+//! as long as the slower one.
+//!
+//! DataFusion's `BufferExec` stops when it is full, and with it a read that holds a connection of its source, which the
+//! first side may be waiting for. What is read here goes on to its end: what does not fit in memory waits on the disk.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Statistics};
+use datafusion::error::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::execution_plan::{CardinalityEffect, ChildrenPropertiesMode, ReplaceChildrenOptions};
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet, SpillMetrics};
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, StatisticsArgs};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use tokio::sync::oneshot;
+
+use super::room::{Room, Stored};
+use super::{ForgettingExec, RemoteScanExec};
+
+/// Estimated bytes up to which a read is begun early.
+const MOST_BYTES: f64 = 64e6;
+/// One part in so many of the statement's memory is for the batches of a stream that wait.
+const MEMORY_PART: usize = 16;
+
+/// Lets reads begin early. Must run after keys were given to scans, and equal reads were found.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReadAhead;
+
+impl PhysicalOptimizerRule for ReadAhead {
+    fn name(&self) -> &'static str {
+        "junto_read_ahead"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        // Joins do not hash when memory was short: then nothing is kept in it either.
+        if !config.optimizer.prefer_hash_join || plan.exists(|node| Ok(node.is::<RecursiveQueryExec>()))? {
+            return Ok(plan);
+        }
+        plan.transform_up(begun_early).map(|transformed| transformed.data)
+    }
+}
+
+fn begun_early(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
+    let Some(join) = plan.downcast_ref::<HashJoinExec>() else { return Ok(Transformed::no(plan)) };
+    if !reads_something(join.left())? || !only_read(join.right()).is_some_and(may_begin) {
+        return Ok(Transformed::no(plan));
+    }
+    let right: Arc<dyn ExecutionPlan> = Arc::new(ReadAheadExec::new(Arc::clone(join.right())));
+    let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep);
+    let children = vec![Arc::clone(join.left()), right];
+    plan.replace_children(children, options).map(Transformed::yes)
+}
+
+fn reads_something(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
+    plan.exists(|node| Ok(node.is::<RemoteScanExec>()))
+}
+
+/// The read of a plan that only works on the rows of one.
+fn only_read(plan: &Arc<dyn ExecutionPlan>) -> Option<&RemoteScanExec> {
+    if let Some(scan) = plan.downcast_ref::<RemoteScanExec>() {
+        return Some(scan);
+    }
+    let works_on = plan.is::<AggregateExec>()
+        || plan.is::<ProjectionExec>()
+        || plan.is::<FilterExec>()
+        || plan.is::<RepartitionExec>()
+        || plan.is::<CoalescePartitionsExec>()
+        || plan.is::<CooperativeExec>()
+        || plan.is::<ForgettingExec>();
+    match plan.children().as_slice() {
+        [input] if works_on => only_read(input),
+        _ => None,
+    }
+}
+
+fn may_begin(scan: &RemoteScanExec) -> bool {
+    scan.bindings().is_empty() && scan.estimated_bytes() <= MOST_BYTES
+}
+
+/// The rows of its input, which is read from the moment that a partition is started.
+#[derive(Debug)]
+pub struct ReadAheadExec {
+    input: Arc<dyn ExecutionPlan>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl ReadAheadExec {
+    fn new(input: Arc<dyn ExecutionPlan>) -> Self {
+        Self { input, metrics: ExecutionPlanMetricsSet::new() }
+    }
+}
+
+impl DisplayAs for ReadAheadExec {
+    fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReadAheadExec")
+    }
+}
+
+impl ExecutionPlan for ReadAheadExec {
+    fn name(&self) -> &'static str {
+        "ReadAheadExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.input.properties()
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+        _options: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let input = children.pop().unwrap_or_else(|| Arc::clone(&self.input));
+        Ok(Arc::new(Self::new(input)))
+    }
+
+    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let input = children.pop().unwrap_or_else(|| Arc::clone(&self.input));
+        Ok(Arc::new(Self::new(input)))
+    }
+
+    fn statistics_from_inputs(&self, inputs: &[Arc<Statistics>], _args: &StatisticsArgs) -> Result<Arc<Statistics>> {
+        Ok(inputs.first().map_or_else(|| Arc::new(Statistics::new_unknown(&self.schema())), Arc::clone))
+    }
+
+    fn cardinality_effect(&self) -> CardinalityEffect {
+        CardinalityEffect::Equal
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn execute(&self, partition: usize, task: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let schema = self.schema();
+        let metrics = SpillMetrics::new(&self.metrics, partition);
+        let room = Room::new("a read that began early", MEMORY_PART, &task, Arc::clone(&schema), metrics);
+        let rows = self.input.execute(partition, task)?;
+        let (wanted, waiting) = oneshot::channel();
+        let reading = SpawnedTask::spawn(read_until(waiting, rows, room));
+        let batches = stream::once(async move {
+            // Whoever reads ahead is at its end already when nobody receives this.
+            let _at_its_end = wanted.send(());
+            let read = reading.join().await.map_err(|error| DataFusionError::External(Box::new(error)))?;
+            Ok::<_, DataFusionError>(read.batches())
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches.try_flatten())))
+    }
+}
+
+/// What was read before anybody asked for it, and what comes then.
+struct Read {
+    room: Room,
+    stored: Vec<Stored>,
+    failed: Option<DataFusionError>,
+    /// Kept after a failure too: other partitions would take its end for that of the whole read.
+    rest: Option<SendableRecordBatchStream>,
+}
+
+/// Reads until the rows are wanted, or all are here.
+async fn read_until(mut wanted: oneshot::Receiver<()>, mut rows: SendableRecordBatchStream, room: Room) -> Read {
+    let mut stored = Vec::new();
+    loop {
+        let next = tokio::select! {
+            biased;
+            _ = &mut wanted => return Read { room, stored, failed: None, rest: Some(rows) },
+            next = rows.next() => next,
+        };
+        match next.map(|batch| batch.and_then(|batch| room.put(batch))) {
+            Some(Ok(batch)) => stored.push(batch),
+            Some(Err(error)) => return Read { room, stored, failed: Some(error), rest: Some(rows) },
+            None => return Read { room, stored, failed: None, rest: None },
+        }
+    }
+}
+
+impl Read {
+    /// All rows, in the order in which they came.
+    fn batches(self) -> impl Stream<Item = Result<RecordBatch>> + Send {
+        let Self { room, stored, failed, rest } = self;
+        let room = Arc::new(room);
+        let stored = stream::iter(stored).then(move |batch| {
+            let room = Arc::clone(&room);
+            async move { room.take(batch).await }
+        });
+        let then = match (failed, rest) {
+            (Some(error), rest) => stream::once(async move {
+                drop(rest);
+                Err(error)
+            })
+            .boxed(),
+            (None, Some(rest)) => rest,
+            (None, None) => stream::empty().boxed(),
+        };
+        stored.chain(then)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, Int64Array};
+    use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+    use datafusion::prelude::SessionConfig;
+    use futures::channel::mpsc::unbounded;
+
+    use super::*;
+
+    fn batch(value: i64) -> RecordBatch {
+        RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from(vec![value])) as ArrayRef)]).expect("one column")
+    }
+
+    /// Room for two batches; others wait on the disk.
+    fn room() -> Room {
+        let bytes = 2 * batch(0).get_array_memory_size() * MEMORY_PART;
+        let runtime = RuntimeEnvBuilder::new().with_memory_limit(bytes, 1.0).build_arc().expect("a runtime");
+        let (scalar, higher_order, aggregate, window) = Default::default();
+        let config = SessionConfig::new();
+        let task = TaskContext::new(None, "test".into(), config, scalar, higher_order, aggregate, window, runtime);
+        let metrics = SpillMetrics::new(&ExecutionPlanMetricsSet::new(), 0);
+        Room::new("a test", MEMORY_PART, &task, batch(0).schema(), metrics)
+    }
+
+    fn rows(arrivals: impl Stream<Item = Result<RecordBatch>> + Send + 'static) -> SendableRecordBatchStream {
+        Box::pin(RecordBatchStreamAdapter::new(batch(0).schema(), arrivals))
+    }
+
+    #[tokio::test]
+    async fn what_came_before_and_after_it_was_wanted_is_there_in_order() {
+        let (sender, arrivals) = unbounded();
+        let (wanted, waiting) = oneshot::channel();
+        for value in 0..5 {
+            sender.unbounded_send(Ok(batch(value))).expect("open");
+        }
+        let reading = SpawnedTask::spawn(read_until(waiting, rows(arrivals), room()));
+        while !sender.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        wanted.send(()).expect("it still reads");
+        let read = reading.join().await.expect("no panic");
+        let in_memory = read.stored.iter().filter(|stored| matches!(stored, Stored::InMemory(_))).count();
+        assert_eq!((in_memory, read.stored.len()), (2, 5));
+        sender.unbounded_send(Ok(batch(5))).expect("open");
+        sender.close_channel();
+        let all: Vec<RecordBatch> = read.batches().try_collect().await.expect("readable");
+        assert_eq!(all, (0..6).map(batch).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn an_end_and_a_failure_come_after_the_rows() {
+        for failure in [None, Some("lost")] {
+            let (_wanted, waiting) = oneshot::channel();
+            let last = failure.map(|reason| Err(DataFusionError::Execution(reason.into())));
+            let arrivals = stream::iter((0..3).map(|value| Ok(batch(value))).chain(last));
+            let read = read_until(waiting, rows(arrivals), room()).await;
+            let mut batches = read.batches().collect::<Vec<_>>().await;
+            if let Some(reason) = failure {
+                let error = batches.pop().expect("a failure").expect_err("a failure");
+                assert!(error.to_string().contains(reason), "{error}");
+            }
+            let batches: Vec<RecordBatch> = batches.into_iter().collect::<Result<_>>().expect("readable");
+            assert_eq!(batches, (0..3).map(batch).collect::<Vec<_>>());
+        }
+    }
+}
