@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::physical_expr_common::metrics::MetricValue;
+use datafusion::physical_expr_common::metrics::{MetricValue, MetricsSet};
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use junto_connector::SourceMetrics;
-use junto_federation::{Alternative, MaterializeExec, RemoteScanExec, SharedScanExec, StatementSources};
+use junto_federation::{Alternative, MaterializeExec, Operator, RemoteScanExec, SharedScanExec, StatementSources};
 use junto_types::Alias;
 use serde::Serialize;
 
@@ -87,7 +87,9 @@ impl Explanation {
     }
 
     pub(crate) fn federated(compiled: &Compiled, reason: &str, analyzed: bool) -> Self {
-        let root = node(&compiled.plan, &compiled.sources, analyzed);
+        // Estimates are no reason to show nothing.
+        let known = compiled.local.of(&compiled.plan).unwrap_or_default();
+        let root = node(&compiled.plan, known, &compiled.sources, analyzed);
         let of_source = |(alias, metrics): (&Alias, &Arc<SourceMetrics>)| {
             metrics.notes().into_iter().map(|note| format!("@{alias}: {note}")).collect::<Vec<_>>()
         };
@@ -107,19 +109,21 @@ fn alternative(of: &Alternative) -> String {
     }
 }
 
-fn node(plan: &Arc<dyn ExecutionPlan>, sources: &StatementSources, analyzed: bool) -> PlanNode {
+fn node(plan: &Arc<dyn ExecutionPlan>, known: Operator, sources: &StatementSources, analyzed: bool) -> PlanNode {
     let metrics = analyzed.then(|| plan.metrics()).flatten();
     let mut node = PlanNode {
         operator: displayable(plan.as_ref()).one_line().to_string().trim().to_owned(),
-        actual_rows: metrics
-            .as_ref()
-            .and_then(datafusion::physical_expr_common::metrics::MetricsSet::output_rows)
-            .map(|rows| rows as u64),
-        elapsed_ms: metrics
-            .as_ref()
-            .and_then(datafusion::physical_expr_common::metrics::MetricsSet::elapsed_compute)
-            .map(|nanos| nanos as f64 / 1e6),
-        children: plan.children().into_iter().map(|child| self::node(child, sources, analyzed)).collect(),
+        actual_rows: metrics.as_ref().and_then(MetricsSet::output_rows).map(|rows| rows as u64),
+        elapsed_ms: metrics.as_ref().and_then(MetricsSet::elapsed_compute).map(|nanos| nanos as f64 / 1e6),
+        estimated_rows: known.rows.map(|rows| rows.round() as u64),
+        estimated_bytes: known.bytes.map(|bytes| bytes.round() as u64),
+        kept_local: known.kept_local,
+        children: plan
+            .children()
+            .into_iter()
+            .zip(known.children.into_iter().chain(std::iter::repeat_with(Operator::default)))
+            .map(|(child, known)| self::node(child, known, sources, analyzed))
+            .collect(),
         ..PlanNode::default()
     };
     let materialized = plan.downcast_ref::<MaterializeExec>();
@@ -136,12 +140,9 @@ fn node(plan: &Arc<dyn ExecutionPlan>, sources: &StatementSources, analyzed: boo
     let first = metrics.iter().flat_map(|metrics| metrics.iter().map(|metric| metric.value()));
     let first = first.filter(|value| value.name() == "time_to_first_row").map(MetricValue::as_usize);
     node.first_row_ms = first.filter(|nanos| *nanos > 0).min().map(|nanos| nanos as f64 / 1e6);
-    node.estimated_rows = Some(scan.estimated_rows().round() as u64);
-    node.estimated_bytes = Some(scan.estimated_bytes().round() as u64);
     let sent = scan.sent().filter(|_| analyzed);
     node.actual_bytes = sent.map(SourceMetrics::bytes);
     node.actual_queries = sent.map(SourceMetrics::queries);
-    node.kept_local = scan.kept_local().to_vec();
     let columns = scan.plan().root.columns();
     let name = |index: &usize| columns.get(*index).map_or_else(String::new, |column| column.name.clone());
     let keys: Vec<usize> = scan.bindings().iter().flat_map(|binding| binding.columns.clone()).collect();
