@@ -6,6 +6,7 @@ use std::sync::Arc;
 use datafusion::physical_expr_common::metrics::{MetricValue, MetricsSet};
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use junto_connector::SourceMetrics;
+use junto_federation::keys::KeyTapExec;
 use junto_federation::{Alternative, MaterializeExec, Operator, RemoteScanExec, SharedScanExec, StatementSources};
 use junto_types::Alias;
 use serde::Serialize;
@@ -39,13 +40,15 @@ pub struct PlanNode {
     /// Columns whose values come as keys from another side of a join.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
-    /// Predicates that stayed local, with the reason.
+    /// What stayed local, with the reason: conditions and operators above a read, or the operator itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept_local: Vec<String>,
+    /// Rows that leave it; of a read, without keys.
     pub estimated_rows: Option<u64>,
     pub actual_rows: Option<u64>,
+    /// Of these rows.
     pub estimated_bytes: Option<u64>,
-    /// As they came from the source.
+    /// As they came from the source; none for what runs here.
     pub actual_bytes: Option<u64>,
     /// Queries sent: one for each part, or list of keys.
     pub actual_queries: Option<u64>,
@@ -53,6 +56,8 @@ pub struct PlanNode {
     pub actual_keys: Option<u64>,
     /// Conditions that other joins put on the rows: their keys, when these are few, or the bounds of them.
     pub actual_conditions: Option<u64>,
+    /// Parts of its rows that are computed at the same time; none for a statement that is sent as it is.
+    pub partitions: Option<u64>,
     /// Connections that may read at once, and those that did.
     pub planned_connections: Option<u64>,
     pub actual_connections: Option<u64>,
@@ -118,6 +123,7 @@ fn node(plan: &Arc<dyn ExecutionPlan>, known: Operator, sources: &StatementSourc
         estimated_rows: known.rows.map(|rows| rows.round() as u64),
         estimated_bytes: known.bytes.map(|bytes| bytes.round() as u64),
         kept_local: known.kept_local,
+        partitions: Some(plan.properties().output_partitioning().partition_count() as u64),
         children: plan
             .children()
             .into_iter()
@@ -126,6 +132,10 @@ fn node(plan: &Arc<dyn ExecutionPlan>, known: Operator, sources: &StatementSourc
             .collect(),
         ..PlanNode::default()
     };
+    if plan.is::<KeyTapExec>() {
+        // It counts nothing and hands everything on.
+        node.actual_rows = node.children.first().and_then(|input| input.actual_rows);
+    }
     let materialized = plan.downcast_ref::<MaterializeExec>();
     let shared = plan.downcast_ref::<SharedScanExec>();
     let read = plan.downcast_ref::<RemoteScanExec>().or(materialized.map(MaterializeExec::scan));
@@ -175,17 +185,7 @@ fn write_node(node: &PlanNode, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt:
         write!(f, "@{connection}: ")?;
     }
     write!(f, "{}", node.operator)?;
-    let mut figures = Vec::new();
-    figures.extend(node.estimated_rows.map(|rows| format!("estimated rows {rows}")));
-    figures.extend(node.actual_rows.map(|rows| format!("rows {rows}")));
-    figures.extend(node.estimated_bytes.map(|bytes| format!("estimated bytes {bytes}")));
-    figures.extend(node.actual_bytes.map(|bytes| format!("bytes {bytes}")));
-    figures.extend(node.actual_queries.map(|queries| format!("queries {queries}")));
-    figures.extend(node.actual_connections.map(|count| format!("connections {count}")));
-    figures.extend(node.first_row_ms.map(|ms| format!("first row after {ms:.1} ms")));
-    figures.extend(node.actual_keys.map(|keys| format!("keys {keys}")));
-    figures.extend(node.actual_conditions.map(|count| format!("conditions of joins {count}")));
-    figures.extend(node.elapsed_ms.map(|ms| format!("{ms:.1} ms")));
+    let figures = figures(node);
     if !figures.is_empty() {
         write!(f, "  [{}]", figures.join(", "))?;
     }
@@ -203,4 +203,25 @@ fn write_node(node: &PlanNode, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt:
         write_node(child, f, depth + 1)?;
     }
     Ok(())
+}
+
+fn figures(node: &PlanNode) -> Vec<String> {
+    let mut figures = Vec::new();
+    let of_keys = if node.keys.is_empty() { "" } else { " without keys" };
+    figures.extend(node.estimated_rows.map(|rows| format!("estimated rows {rows}{of_keys}")));
+    figures.extend(node.actual_rows.map(|rows| format!("rows {rows}")));
+    figures.extend(node.estimated_bytes.map(|bytes| format!("estimated bytes {bytes}")));
+    figures.extend(node.actual_bytes.map(|bytes| format!("bytes {bytes}")));
+    figures.extend(node.actual_queries.map(|queries| format!("queries {queries}")));
+    let connections = match (node.actual_connections, node.planned_connections) {
+        (Some(count), _) => Some(format!("connections {count}")),
+        (None, Some(most)) if most > 1 && node.actual_rows.is_none() => Some(format!("connections up to {most}")),
+        (None, _) => None,
+    };
+    figures.extend(connections);
+    figures.extend(node.first_row_ms.map(|ms| format!("first row after {ms:.1} ms")));
+    figures.extend(node.actual_keys.map(|keys| format!("keys {keys}")));
+    figures.extend(node.actual_conditions.map(|count| format!("conditions of joins {count}")));
+    figures.extend(node.elapsed_ms.map(|ms| format!("{ms:.1} ms")));
+    figures
 }

@@ -65,6 +65,7 @@ fn operators_that_run_here_have_estimates_beside_what_came() {
     let nodes = analyzed(&place, joined);
     for node in &nodes {
         assert!(node["estimated_rows"].is_u64() && node["estimated_bytes"].is_u64(), "no estimate: {node}");
+        assert!(node["partitions"].as_u64().is_some_and(|count| count > 0), "{node}");
     }
     let all = "SELECT o.id, u.name FROM @shop.orders o JOIN @crm.users u ON u.id = o.user_id";
     assert_eq!(rows(&analyzed(&place, all), "HashJoinExec"), [(4_000, 4_000)]);
@@ -152,6 +153,14 @@ fn conditions_on_groups_of_a_source_say_why_they_run_here() {
     let having = "SELECT kind, avg(amount) FROM @pg.sales GROUP BY kind HAVING avg(amount) > 3";
     let outcome = place.junto(&["explain", "-c", &url, "--strategy", "federated", having]);
     assert!(outcome.stdout.contains("kept local: HAVING: an average is computed here"), "{outcome:?}");
+}
+
+#[test]
+fn estimates_of_keyed_reads_are_without_keys() {
+    let place = shop_and_crm();
+    let keyed = "SELECT u.name FROM @shop.orders o JOIN @crm.users u ON u.id = o.user_id WHERE o.id = 7";
+    let text = explained(&place, &[keyed]);
+    assert!(text.contains("[estimated rows 400 without keys, estimated bytes "), "{text}");
 }
 
 #[test]

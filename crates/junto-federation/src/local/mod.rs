@@ -144,7 +144,7 @@ fn computed(
         && let Some(reason) = known.get(&place.key(Kind::Limit)).and_then(|of| of.why_here.clone())
     {
         // One limit may have become several operators.
-        children.iter_mut().for_each(|child| take_back(child, &reason));
+        take_back(&mut children, &reason);
         kept_local.retain(|other| *other != reason);
         kept_local.push(reason);
     }
@@ -154,10 +154,11 @@ fn computed(
     Found { operator: Operator { rows, bytes: None, kept_local, children }, widths, place }
 }
 
-fn take_back(operator: &mut Operator, reason: &str) {
-    operator.kept_local.retain(|other| other != reason);
-    if let [child] = operator.children.as_mut_slice() {
-        take_back(child, reason);
+/// Below an operator that says the reason, nothing repeats it.
+fn take_back(children: &mut [Operator], reason: &str) {
+    if let [child] = children {
+        child.kept_local.retain(|other| other != reason);
+        take_back(&mut child.children, reason);
     }
 }
 
