@@ -16,8 +16,8 @@ use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use futures::future::join_all;
 use junto_connector::{ColumnInfo, Connector};
 use junto_federation::{
-    Alternative, FederatedPlanner, PlanError, Planned, Refused, RemoteTable, RemoteTableSource, StatementSources,
-    column_origin,
+    Alternative, FederatedPlanner, LocalOperators, PlanError, Planned, Refused, RemoteTable, RemoteTableSource,
+    StatementSources, column_origin,
 };
 use junto_sql::{BoundTable, Parsed, Resolved, StatementKind, TableColumn, TableColumns, TableReference};
 use junto_types::Alias;
@@ -61,6 +61,8 @@ pub(crate) struct Compiled {
     pub(crate) alternatives: Vec<Alternative>,
     /// What sources said while the statement was planned.
     pub(crate) notes: Vec<String>,
+    /// What is known of the operators that run here.
+    pub(crate) local: LocalOperators,
 }
 
 impl Compiled {
@@ -116,7 +118,7 @@ pub(crate) async fn compile(
     let logical = sql_planner.sql_statement_to_plan(resolved.statement.clone()).map_err(failed)?;
     let planner = planner(shared, options, attempt);
     let planned = planned(&planner, &logical, &state).await;
-    let Planned { plan, strategy, alternatives, notes } = match planned {
+    let Planned { plan, strategy, alternatives, notes, local } = match planned {
         Ok(planned) => planned,
         Err(PlanError::Failed(error)) => return Err(failed(error)),
         Err(PlanError::Refused(refused)) => return Err(strategy_refused(&refused)),
@@ -126,7 +128,7 @@ pub(crate) async fn compile(
     let reason = reason(strategy, &sources, planner.strategy == junto_federation::Strategy::Auto);
     tracing::debug!(elapsed = ?started.elapsed(), "statement compiled");
     let tables = references.iter().map(|reference| reference.span.of(sql).trim_start_matches('@').to_owned()).collect();
-    Ok(Compiled { plan, task, sources, columns, tables, strategy, reason, alternatives, notes })
+    Ok(Compiled { plan, task, sources, columns, tables, strategy, reason, alternatives, notes, local })
 }
 
 /// DataFusion makes joins of simple subqueries, and not of all of them; the others are joined before.

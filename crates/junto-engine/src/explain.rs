@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::physical_expr_common::metrics::MetricValue;
+use datafusion::physical_expr_common::metrics::{MetricValue, MetricsSet};
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use junto_connector::SourceMetrics;
-use junto_federation::{Alternative, MaterializeExec, RemoteScanExec, SharedScanExec, StatementSources};
+use junto_federation::keys::KeyTapExec;
+use junto_federation::{Alternative, MaterializeExec, Operator, RemoteScanExec, SharedScanExec, StatementSources};
 use junto_types::Alias;
 use serde::Serialize;
 
@@ -39,13 +40,15 @@ pub struct PlanNode {
     /// Columns whose values come as keys from another side of a join.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
-    /// Predicates that stayed local, with the reason.
+    /// What stayed local, with the reason: conditions and operators above a read, or the operator itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept_local: Vec<String>,
+    /// Rows that leave it; of a read, without keys.
     pub estimated_rows: Option<u64>,
     pub actual_rows: Option<u64>,
+    /// Of these rows.
     pub estimated_bytes: Option<u64>,
-    /// As they came from the source.
+    /// As they came from the source; none for what runs here.
     pub actual_bytes: Option<u64>,
     /// Queries sent: one for each part, or list of keys.
     pub actual_queries: Option<u64>,
@@ -53,6 +56,8 @@ pub struct PlanNode {
     pub actual_keys: Option<u64>,
     /// Conditions that other joins put on the rows: their keys, when these are few, or the bounds of them.
     pub actual_conditions: Option<u64>,
+    /// Parts of its rows that are computed at the same time; none for a statement that is sent as it is.
+    pub partitions: Option<u64>,
     /// Connections that may read at once, and those that did.
     pub planned_connections: Option<u64>,
     pub actual_connections: Option<u64>,
@@ -87,7 +92,9 @@ impl Explanation {
     }
 
     pub(crate) fn federated(compiled: &Compiled, reason: &str, analyzed: bool) -> Self {
-        let root = node(&compiled.plan, &compiled.sources, analyzed);
+        // Estimates are no reason to show nothing.
+        let known = compiled.local.of(&compiled.plan).unwrap_or_default();
+        let root = node(&compiled.plan, known, &compiled.sources, analyzed);
         let of_source = |(alias, metrics): (&Alias, &Arc<SourceMetrics>)| {
             metrics.notes().into_iter().map(|note| format!("@{alias}: {note}")).collect::<Vec<_>>()
         };
@@ -107,21 +114,28 @@ fn alternative(of: &Alternative) -> String {
     }
 }
 
-fn node(plan: &Arc<dyn ExecutionPlan>, sources: &StatementSources, analyzed: bool) -> PlanNode {
+fn node(plan: &Arc<dyn ExecutionPlan>, known: Operator, sources: &StatementSources, analyzed: bool) -> PlanNode {
     let metrics = analyzed.then(|| plan.metrics()).flatten();
     let mut node = PlanNode {
         operator: displayable(plan.as_ref()).one_line().to_string().trim().to_owned(),
-        actual_rows: metrics
-            .as_ref()
-            .and_then(datafusion::physical_expr_common::metrics::MetricsSet::output_rows)
-            .map(|rows| rows as u64),
-        elapsed_ms: metrics
-            .as_ref()
-            .and_then(datafusion::physical_expr_common::metrics::MetricsSet::elapsed_compute)
-            .map(|nanos| nanos as f64 / 1e6),
-        children: plan.children().into_iter().map(|child| self::node(child, sources, analyzed)).collect(),
+        actual_rows: metrics.as_ref().and_then(MetricsSet::output_rows).map(|rows| rows as u64),
+        elapsed_ms: metrics.as_ref().and_then(MetricsSet::elapsed_compute).map(|nanos| nanos as f64 / 1e6),
+        estimated_rows: known.rows.map(|rows| rows.round() as u64),
+        estimated_bytes: known.bytes.map(|bytes| bytes.round() as u64),
+        kept_local: known.kept_local,
+        partitions: Some(plan.properties().output_partitioning().partition_count() as u64),
+        children: plan
+            .children()
+            .into_iter()
+            .zip(known.children.into_iter().chain(std::iter::repeat_with(Operator::default)))
+            .map(|(child, known)| self::node(child, known, sources, analyzed))
+            .collect(),
         ..PlanNode::default()
     };
+    if plan.is::<KeyTapExec>() {
+        // It counts nothing and hands everything on.
+        node.actual_rows = node.children.first().and_then(|input| input.actual_rows);
+    }
     let materialized = plan.downcast_ref::<MaterializeExec>();
     let shared = plan.downcast_ref::<SharedScanExec>();
     let read = plan.downcast_ref::<RemoteScanExec>().or(materialized.map(MaterializeExec::scan));
@@ -136,12 +150,9 @@ fn node(plan: &Arc<dyn ExecutionPlan>, sources: &StatementSources, analyzed: boo
     let first = metrics.iter().flat_map(|metrics| metrics.iter().map(|metric| metric.value()));
     let first = first.filter(|value| value.name() == "time_to_first_row").map(MetricValue::as_usize);
     node.first_row_ms = first.filter(|nanos| *nanos > 0).min().map(|nanos| nanos as f64 / 1e6);
-    node.estimated_rows = Some(scan.estimated_rows().round() as u64);
-    node.estimated_bytes = Some(scan.estimated_bytes().round() as u64);
     let sent = scan.sent().filter(|_| analyzed);
     node.actual_bytes = sent.map(SourceMetrics::bytes);
     node.actual_queries = sent.map(SourceMetrics::queries);
-    node.kept_local = scan.kept_local().to_vec();
     let columns = scan.plan().root.columns();
     let name = |index: &usize| columns.get(*index).map_or_else(String::new, |column| column.name.clone());
     let keys: Vec<usize> = scan.bindings().iter().flat_map(|binding| binding.columns.clone()).collect();
@@ -174,17 +185,7 @@ fn write_node(node: &PlanNode, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt:
         write!(f, "@{connection}: ")?;
     }
     write!(f, "{}", node.operator)?;
-    let mut figures = Vec::new();
-    figures.extend(node.estimated_rows.map(|rows| format!("estimated rows {rows}")));
-    figures.extend(node.actual_rows.map(|rows| format!("rows {rows}")));
-    figures.extend(node.estimated_bytes.map(|bytes| format!("estimated bytes {bytes}")));
-    figures.extend(node.actual_bytes.map(|bytes| format!("bytes {bytes}")));
-    figures.extend(node.actual_queries.map(|queries| format!("queries {queries}")));
-    figures.extend(node.actual_connections.map(|count| format!("connections {count}")));
-    figures.extend(node.first_row_ms.map(|ms| format!("first row after {ms:.1} ms")));
-    figures.extend(node.actual_keys.map(|keys| format!("keys {keys}")));
-    figures.extend(node.actual_conditions.map(|count| format!("conditions of joins {count}")));
-    figures.extend(node.elapsed_ms.map(|ms| format!("{ms:.1} ms")));
+    let figures = figures(node);
     if !figures.is_empty() {
         write!(f, "  [{}]", figures.join(", "))?;
     }
@@ -202,4 +203,25 @@ fn write_node(node: &PlanNode, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt:
         write_node(child, f, depth + 1)?;
     }
     Ok(())
+}
+
+fn figures(node: &PlanNode) -> Vec<String> {
+    let mut figures = Vec::new();
+    let of_keys = if node.keys.is_empty() { "" } else { " without keys" };
+    figures.extend(node.estimated_rows.map(|rows| format!("estimated rows {rows}{of_keys}")));
+    figures.extend(node.actual_rows.map(|rows| format!("rows {rows}")));
+    figures.extend(node.estimated_bytes.map(|bytes| format!("estimated bytes {bytes}")));
+    figures.extend(node.actual_bytes.map(|bytes| format!("bytes {bytes}")));
+    figures.extend(node.actual_queries.map(|queries| format!("queries {queries}")));
+    let connections = match (node.actual_connections, node.planned_connections) {
+        (Some(count), _) => Some(format!("connections {count}")),
+        (None, Some(most)) if most > 1 && node.actual_rows.is_none() => Some(format!("connections up to {most}")),
+        (None, _) => None,
+    };
+    figures.extend(connections);
+    figures.extend(node.first_row_ms.map(|ms| format!("first row after {ms:.1} ms")));
+    figures.extend(node.actual_keys.map(|keys| format!("keys {keys}")));
+    figures.extend(node.actual_conditions.map(|count| format!("conditions of joins {count}")));
+    figures.extend(node.elapsed_ms.map(|ms| format!("{ms:.1} ms")));
+    figures
 }

@@ -21,7 +21,7 @@ const SEMI_JOIN: f64 = 0.5;
 /// Share of groups that a condition on an aggregate keeps.
 const HAVING: f64 = 0.05;
 /// Share of its input's rows an aggregation has as groups when nothing is known.
-const GROUPS: f64 = 0.2;
+pub(crate) const GROUPS: f64 = 0.2;
 
 /// Estimated rows, at least one.
 pub(crate) fn rows(plan: &LogicalPlan) -> f64 {

@@ -166,13 +166,15 @@ pub(crate) fn weight_of_data(node: &RemoteNode) -> f64 {
     }
 }
 
-/// Bytes of a row of the plan.
-pub(crate) fn row_bytes(node: &RemoteNode) -> f64 {
+/// Bytes of a value, per column of the plan.
+pub(crate) fn row_bytes(node: &RemoteNode) -> Vec<f64> {
     let types = node.plan.root.types();
-    let bytes = |(data_type, origin): (&DataType, &Option<Origin>)| {
-        data_type.primitive_width().map_or_else(|| wide_bytes(origin.as_ref()), |width| width as f64)
-    };
-    types.iter().zip(&node.origin).map(bytes).sum()
+    types.iter().zip(&node.origin).map(|(data_type, origin)| value_bytes(data_type, origin.as_ref())).collect()
+}
+
+/// Bytes of a value of a type.
+pub(crate) fn value_bytes(data_type: &DataType, origin: Option<&Origin>) -> f64 {
+    data_type.primitive_width().map_or_else(|| wide_bytes(origin), |width| width as f64)
 }
 
 /// Bytes of a value that has no fixed size.

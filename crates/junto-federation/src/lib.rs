@@ -15,6 +15,7 @@ mod dependencies;
 pub mod execution;
 mod join_order;
 pub mod keys;
+mod local;
 mod node;
 mod planner;
 mod remote_estimates;
@@ -31,6 +32,7 @@ pub use execution::{
     ForgettingExec, Forgotten, MaterializeExec, ReadAhead, ReadAheadExec, ReadOnce, RemoteScanExec, SharedScanExec,
     SourceFailure, StatementSources, apart,
 };
+pub use local::{LocalOperators, Operator};
 pub use node::{Filled, Origin, RemoteNode};
 pub use planner::{FederatedPlanner, PlanError, Planned};
 pub use remote_estimates::RemoteEstimates;

@@ -18,6 +18,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 use crate::absorb::{Absorber, MergeNode, narrow_all};
 use crate::dependencies::{GroupsAlone, with_groups_alone};
 use crate::execution::{StatementSources, merged, read};
+use crate::local::LocalOperators;
 use crate::node::RemoteNode;
 use crate::remote_estimates;
 use crate::strategy::{self, Alternative, Refused, Strategy};
@@ -67,6 +68,8 @@ pub struct Planned {
     pub alternatives: Vec<Alternative>,
     /// What sources were asked for while planning, and their answers.
     pub notes: Vec<String>,
+    /// What is known of the operators that run here.
+    pub local: LocalOperators,
 }
 
 /// Why there is no plan.
@@ -113,8 +116,9 @@ impl FederatedPlanner {
             .with_max_passes(1);
         let plan = guarded(narrow_all(rules.optimize(chosen.plan, &context, |_, _| {})?)?)?;
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(RemoteScanPlanner)]);
-        let plan = planner.create_physical_plan(&plan, state).await?;
-        Ok(Planned { plan, strategy: chosen.strategy, alternatives: chosen.alternatives, notes })
+        let physical = planner.create_physical_plan(&plan, state).await?;
+        let local = LocalOperators::new(plan, absorber);
+        Ok(Planned { plan: physical, strategy: chosen.strategy, alternatives: chosen.alternatives, notes, local })
     }
 }
 

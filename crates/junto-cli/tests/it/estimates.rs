@@ -23,7 +23,8 @@ fn explained(place: &Place, url: &str, sql: &str) -> String {
 
 /// Rows that the explanation's read of one table expects.
 fn expected_rows(explained: &str) -> u64 {
-    let (_, figure) = explained.split_once("[estimated rows ").expect("an estimate");
+    let read = explained.lines().find(|line| line.contains(": Read ")).expect("a read");
+    let (_, figure) = read.split_once("[estimated rows ").expect("an estimate");
     figure.split([',', ']']).next().and_then(|figure| figure.parse().ok()).expect("a number")
 }
 

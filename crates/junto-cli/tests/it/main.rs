@@ -8,6 +8,7 @@ mod demo;
 mod engine;
 mod errors;
 mod estimates;
+mod explained;
 mod faults;
 mod formats;
 mod harness;

@@ -45,6 +45,9 @@ fn what_one_database_cannot_run_is_refused_with_the_reason() {
     let said = place.query(&["--strategy", "push_down"], window).refused(1);
     assert!(said.contains("strategy `push_down` is not possible: window"), "{said}");
     assert!(said.contains("hint: use `auto` or `federated`"), "{said}");
+    let constants = "SELECT o.id FROM @shop.orders o JOIN (VALUES (1), (2)) v (id) ON v.id = o.id";
+    let said = place.query(&["--strategy", "push_down"], constants).refused(1);
+    assert!(said.contains("strategy `push_down` is not possible: rows of constants are made here"), "{said}");
     let literal = "SELECT DISTINCT 'a' AS letter, user_id FROM @shop.orders WHERE id < 3";
     let said = place.query(&["--strategy", "push_down"], literal).refused(1);
     assert!(said.contains("strategy `push_down` is not possible"), "{said}");
@@ -85,6 +88,23 @@ fn explain_says_what_was_considered() {
     let json = place.junto(&["explain", "-c", "shop=sqlite:shop.db", "--json", "--analyze", sql]);
     let plan: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
     assert!(plan["alternatives"].as_array().is_some_and(|ways| !ways.is_empty()), "{plan}");
+}
+
+#[test]
+fn explain_says_what_was_not_considered() {
+    let place = Place::with(ORDERS);
+    let considered = |sql: &str| {
+        place.write("files/users.csv", "id,name\n1,Ada\n");
+        let arguments = ["explain", "-c", "shop=sqlite:shop.db", "-c", "files=files:files", sql];
+        place.junto(&arguments).stdout
+    };
+    let cheap = "not costed: federated is estimated at ";
+    let one = considered("SELECT count(*) FROM @shop.orders");
+    assert!(one.contains(&format!("considered: push_down: {cheap}")) && one.contains(" ms, below 10\n"), "{one}");
+    assert!(!one.contains("materialize"), "nothing is to be brought anywhere: {one}");
+    let both = considered("SELECT u.name FROM @shop.orders o JOIN @files.users u ON u.id = o.user_id");
+    assert!(both.contains("considered: push_down: its tables are in different databases: @shop, @files"), "{both}");
+    assert!(both.contains(&format!("considered: materialize: {cheap}")), "{both}");
 }
 
 #[test]

@@ -281,7 +281,10 @@ fn joined_work(
 pub(super) fn limit(node: &RemoteNode, limit: &Limit) -> Result<RemoteNode, Refusal> {
     let literal = (limit.get_skip_type(), limit.get_fetch_type());
     let (Ok(SkipType::Literal(skip)), Ok(FetchType::Literal(Some(fetch)))) = literal else {
-        return Err("a limit that is not a number runs locally".into());
+        return Err(match limit.fetch {
+            Some(_) => "a limit that is not a number runs locally".into(),
+            None => "OFFSET without LIMIT is done here".into(),
+        });
     };
     if matches!(node.plan.root, Relation::Limit { .. }) {
         return Err("the source has a limit already".into());

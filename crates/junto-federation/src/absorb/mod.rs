@@ -12,29 +12,32 @@
 mod eager;
 mod forms;
 mod groups;
+mod orders;
+mod reasons;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema};
 use datafusion::error::Result;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
-    Aggregate, Expr, Filter, Join, JoinType, Limit, LogicalPlan, Projection, Sort, SortExpr, SubqueryAlias, Union,
+    Aggregate, Expr, Filter, Join, JoinType, LogicalPlan, Projection, SubqueryAlias, Union,
 };
 pub use eager::groups_as_joined;
 use forms::plain_column;
 pub(crate) use forms::{Term, filtered, join as remote_join, scan, term};
 pub(crate) use groups::MergeNode;
 use junto_connector::{Prefer, Support};
+use orders::{limited, topped};
 
 use crate::cardinality::{KeyReach, Side, key_reach, rows};
 use crate::cost::{self, Cost};
 use crate::join_order;
 use crate::node::RemoteNode;
 use crate::statistics;
-use crate::translate::{readable, uncast};
+use crate::translate::{Refusal, readable};
 
 /// What the planner may do, and for which machine.
 #[derive(Debug, Clone, Copy)]
@@ -94,8 +97,8 @@ impl Absorber {
     fn filter(&self, filter: Filter, needed: Option<&[usize]>) -> Result<LogicalPlan> {
         if let Some(merge) = MergeNode::of(&filter.input) {
             return Ok(match self.having(merge, &filter) {
-                Some(node) => node.into_plan(),
-                None => LogicalPlan::Filter(filter),
+                Ok(node) => node.into_plan(),
+                Err(_) => LogicalPlan::Filter(filter),
             });
         }
         let Some(node) = RemoteNode::of(&filter.input) else { return Ok(LogicalPlan::Filter(filter)) };
@@ -159,12 +162,16 @@ impl Absorber {
     }
 
     /// Groups and the conditions on them, when the source finishes both for less than it costs to merge its parts here.
-    fn having(&self, merge: &MergeNode, filter: &Filter) -> Option<RemoteNode> {
-        let mut node = forms::filter(&groups::finished(merge.clone()).ok()?, &filter.predicate).ok()?;
+    fn having(&self, merge: &MergeNode, filter: &Filter) -> Result<RemoteNode, Refusal> {
+        let finished = groups::finished(merge.clone()).and_then(|groups| forms::filter(&groups, &filter.predicate));
+        let mut node = finished.map_err(|reason| format!("HAVING: {reason}"))?;
         let plan = LogicalPlan::Filter(filter.clone());
         node.work.rows = rows(&plan);
         let here = self.cost(&plan);
-        self.is_better(&node, here, merge.remote.work.rows).then_some(node)
+        if self.is_better(&node, here, merge.remote.work.rows) {
+            return Ok(node);
+        }
+        Err(self.comparison("HAVING", &node, here))
     }
 
     fn projection(&self, projection: Projection) -> Result<LogicalPlan> {
@@ -229,7 +236,7 @@ impl Absorber {
                 let reason = match groups::whole(&aggregate, &input, groups) {
                     Ok(node) if self.is_better(&node, here, input.work.rows) => return Ok(node.into_plan()),
                     Ok(node) => self.comparison("aggregate", &node, here),
-                    Err(_) => reason,
+                    Err(_) => format!("aggregate: {reason}"),
                 };
                 return Ok(self.eagerly(with_note(aggregate, &reason)));
             }
@@ -361,8 +368,6 @@ impl Absorber {
 /// Storing a row in a temporary table, and making the table.
 const STORED_ROW: f64 = 3.0;
 const NEW_TABLE: f64 = 5_000.0;
-/// So many first rows are worth an order in the source, whatever the estimates; more only when they are less than half.
-const FEW_FIRST: usize = 10_000;
 /// Filtering or computing a row here.
 const LOCAL_ROW: f64 = 0.01;
 
@@ -423,84 +428,6 @@ fn renamed(alias: SubqueryAlias) -> LogicalPlan {
         Some(node) => RemoteNode { schema: Arc::clone(&alias.schema), ..node.clone() }.into_plan(),
         None => LogicalPlan::SubqueryAlias(alias),
     }
-}
-
-/// A limit goes to the source with the rows to skip added, and stays above as well.
-fn limited(limit: Limit) -> Result<LogicalPlan> {
-    let node = RemoteNode::of(&limit.input).and_then(|node| forms::limit(node, &limit).ok());
-    Ok(LogicalPlan::Limit(match node {
-        Some(node) => Limit { input: Arc::new(node.into_plan()), ..limit },
-        None => limit,
-    }))
-}
-
-/// The first rows by an order the source has exactly; the local sort stays and orders few rows.
-fn topped(sort: Sort) -> Result<LogicalPlan> {
-    let Some(fetch) = sort.fetch else { return Ok(LogicalPlan::Sort(sort)) };
-    let input = Arc::new(first_rows(Arc::unwrap_or_clone(sort.input), &sort.expr, fetch)?);
-    Ok(LogicalPlan::Sort(Sort { input, ..sort }))
-}
-
-/// A plan that delivers at least the first rows by an order: each read below, also of the parts of a union, delivers its
-/// own first rows where its source can order them.
-///
-/// ```text
-/// Sort: a, fetch=3            Sort: a, fetch=3
-///   Union                       Union
-///     Remote: x           =>      Remote: Sort a, fetch=3 (x)
-///     Remote: y                   Remote: Sort a, fetch=3 (y)
-/// ```
-fn first_rows(plan: LogicalPlan, order: &[SortExpr], fetch: usize) -> Result<LogicalPlan> {
-    if let Some(node) = RemoteNode::of(&plan) {
-        let is_worth_it = fetch <= FEW_FIRST || 2.0 * fetch as f64 <= node.work.rows;
-        let sorted = is_worth_it.then(|| forms::sort(node, order, Some(fetch)).ok()).flatten();
-        return Ok(sorted.map_or(plan, RemoteNode::into_plan));
-    }
-    let below = |input: Arc<LogicalPlan>, order: Option<Vec<SortExpr>>| match order {
-        Some(order) => first_rows(Arc::unwrap_or_clone(input), &order, fetch).map(Arc::new),
-        None => Ok(input),
-    };
-    Ok(match plan {
-        LogicalPlan::Union(union) => {
-            let part = |input: Arc<LogicalPlan>| {
-                let order = below_order(order, &union.schema, |position| Some(column_at(&input, position)));
-                below(input, order)
-            };
-            let inputs = union.inputs.iter().cloned().map(part).collect::<Result<Vec<_>>>()?;
-            LogicalPlan::Union(Union { inputs, ..union })
-        }
-        LogicalPlan::SubqueryAlias(mut alias) => {
-            let order = below_order(order, &alias.schema, |position| Some(column_at(&alias.input, position)));
-            alias.input = below(alias.input, order)?;
-            LogicalPlan::SubqueryAlias(alias)
-        }
-        LogicalPlan::Projection(mut projection) => {
-            let of =
-                |position| projection.expr.get(position).map(|expr| uncast(expr, projection.input.schema()).clone());
-            let order = below_order(order, &projection.schema, of);
-            projection.input = below(projection.input, order)?;
-            LogicalPlan::Projection(projection)
-        }
-        other => other,
-    })
-}
-
-fn column_at(plan: &LogicalPlan, position: usize) -> Expr {
-    Expr::Column(Column::from(plan.schema().qualified_field(position)))
-}
-
-/// An order of an operator's rows as an order of its input's; `of` gives what the column at a position is there. A constant
-/// orders nothing. None when an operator computes what is ordered by, or no order is left.
-fn below_order(order: &[SortExpr], schema: &DFSchema, of: impl Fn(usize) -> Option<Expr>) -> Option<Vec<SortExpr>> {
-    let mut below = Vec::with_capacity(order.len());
-    for key in order {
-        match of(plain_column(&key.expr, schema)?)? {
-            Expr::Literal(..) => {}
-            expr @ Expr::Column(_) => below.push(SortExpr { expr, ..key.clone() }),
-            _ => return None,
-        }
-    }
-    (!below.is_empty()).then_some(below)
 }
 
 /// A semi-join with its smaller side first, so that the keys of `k IN (SELECT few)` reach the table that is filtered.

@@ -53,8 +53,8 @@ pub struct RemoteScanExec {
     keys_per_query: usize,
     /// Estimated microseconds that a row costs from its source to here.
     transfer: f64,
-    /// Estimated bytes of a row.
-    row_bytes: f64,
+    /// Estimated bytes of a value, per output column.
+    value_bytes: Vec<f64>,
     /// What the read has cost its source, once it was opened.
     sent: Arc<OnceLock<Arc<SourceMetrics>>>,
     bindings: Vec<KeyBinding>,
@@ -126,7 +126,7 @@ impl RemoteScanExec {
             key_columns: columns.iter().zip(&node.origin).map(key_column).collect(),
             keys_per_query: capabilities.keys.as_ref().map_or(0, |keys| keys.max_per_query),
             transfer: sent + decoded,
-            row_bytes: cost::row_bytes(node),
+            value_bytes: cost::row_bytes(node),
             sent: Arc::default(),
             bindings: Vec::new(),
             values: Values::of(&node.parameters, context)?,
@@ -189,9 +189,9 @@ impl RemoteScanExec {
         self.rows
     }
 
-    /// Estimated bytes without keys.
-    pub fn estimated_bytes(&self) -> f64 {
-        self.rows * self.row_bytes
+    /// Estimated bytes of a value, per output column.
+    pub(crate) fn value_bytes(&self) -> &[f64] {
+        &self.value_bytes
     }
 
     /// Queries sent and bytes received, once the read was opened.

@@ -31,7 +31,7 @@ pub struct Alternative {
     pub strategy: Strategy,
     /// Estimated elapsed time in milliseconds; none when it is not possible.
     pub estimated_ms: Option<f64>,
-    /// Why it is not possible.
+    /// Why it is not possible, or was not looked at.
     pub refused: Option<String>,
 }
 
@@ -74,30 +74,32 @@ pub(crate) fn choose(
     if wants(Strategy::Federated) {
         possible.push(measured(Strategy::Federated, absorber.rewrite(plan.clone())?));
     }
-    let is_cheap = !absorber.whatever_it_costs && possible.iter().any(|federated| federated.time <= CHEAP);
+    let cheap = possible.first().map(|federated| federated.time);
+    let cheap = cheap.filter(|time| asked == Strategy::Auto && !absorber.whatever_it_costs && *time <= CHEAP);
     let forced = Absorber { push_down: true, whatever_it_costs: true, ..absorber };
     let mut consider = |strategy, rewritten: std::result::Result<LogicalPlan, String>| match rewritten {
         Ok(plan) => possible.push(measured(strategy, plan)),
         Err(reason) => alternatives.push(Alternative { strategy, estimated_ms: None, refused: Some(reason) }),
     };
-    let wants = |strategy| asked == strategy || (asked == Strategy::Auto && absorber.push_down && !is_cheap);
+    let wants = |strategy| asked == strategy || (asked == Strategy::Auto && absorber.push_down);
     let sources = sources(plan);
     if wants(Strategy::PushDown) {
         consider(
             Strategy::PushDown,
-            match sources.as_slice() {
-                [] => Err("the statement reads no table".into()),
-                [_] => whole(forced.rewrite(plan.clone())?),
-                several => Err(format!("its tables are in different databases: {}", several.join(", "))),
+            match (sources.as_slice(), cheap) {
+                ([], _) => Err("the statement reads no table".into()),
+                ([_], Some(time)) => Err(not_costed(time)),
+                ([_], None) => whole(forced.rewrite(plan.clone())?, forced),
+                (several, _) => Err(format!("its tables are in different databases: {}", several.join(", "))),
             },
         );
     }
     if wants(Strategy::Materialize) && ((may_materialize && sources.len() > 1) || asked == Strategy::Materialize) {
         consider(
             Strategy::Materialize,
-            match materialize::rewrite(plan, forced)? {
-                Ok(plan) => whole(plan),
-                Err(reason) => Err(reason),
+            match cheap {
+                Some(time) => Err(not_costed(time)),
+                None => materialize::rewrite(plan, forced)?.and_then(|plan| whole(plan, forced)),
             },
         );
     }
@@ -113,6 +115,12 @@ pub(crate) fn choose(
             Err(Refused { strategy: asked, reason: reason.unwrap_or_else(|| "nothing else was considered".into()) })
         }
     })
+}
+
+/// Why other ways were not looked at; `time` is the estimate of the federated one in microseconds.
+fn not_costed(time: f64) -> String {
+    let milliseconds = |micros: f64| micros / 1000.0;
+    format!("not costed: federated is estimated at {:.1} ms, below {:.0}", milliseconds(time), milliseconds(CHEAP))
 }
 
 /// A plan that could run.
@@ -139,8 +147,8 @@ fn sources(plan: &LogicalPlan) -> Vec<String> {
 }
 
 /// The plan, when one query of one source does its work and only what finishes groups, orders and names is left here.
-fn whole(plan: LogicalPlan) -> std::result::Result<LogicalPlan, String> {
-    match obstacle(&plan) {
+fn whole(plan: LogicalPlan, absorber: Absorber) -> std::result::Result<LogicalPlan, String> {
+    match obstacle(&plan, absorber) {
         Some(reason) => Err(reason),
         None => Ok(plan),
     }
@@ -148,7 +156,7 @@ fn whole(plan: LogicalPlan) -> std::result::Result<LogicalPlan, String> {
 
 /// Why one query does not do the work of a plan. Subqueries whose values it needs are queries of their own, to which the
 /// same applies.
-fn obstacle(plan: &LogicalPlan) -> Option<String> {
+fn obstacle(plan: &LogicalPlan, absorber: Absorber) -> Option<String> {
     let mut reads = 0;
     let mut reasons: Vec<String> = Vec::new();
     let _ = plan.apply_with_subqueries(|node| {
@@ -160,7 +168,7 @@ fn obstacle(plan: &LogicalPlan) -> Option<String> {
                 Expr::ScalarSubquery(subquery) => Some(subquery.subquery.as_ref()),
                 _ => None,
             });
-            reasons.extend(subqueries.filter_map(obstacle));
+            reasons.extend(subqueries.filter_map(|subquery| obstacle(subquery, absorber)));
             // What a read brings to its database is not part of the statement there.
             return Ok(TreeNodeRecursion::Jump);
         }
@@ -171,7 +179,7 @@ fn obstacle(plan: &LogicalPlan) -> Option<String> {
             _ => false,
         };
         if !finishes {
-            reasons.insert(0, format!("{} runs here", operator(node)));
+            reasons.insert(0, why_here(node, absorber));
         }
         Ok(TreeNodeRecursion::Continue)
     });
@@ -189,10 +197,16 @@ fn is_over_groups(plan: &LogicalPlan) -> bool {
     }
 }
 
-/// The operator's name in lower case, as in "join".
-fn operator(plan: &LogicalPlan) -> String {
-    let line = plan.display().to_string();
-    line.split([':', ' ']).next().unwrap_or("an operator").to_lowercase()
+/// Why an operator does not run on the database, as far as that is known.
+fn why_here(plan: &LogicalPlan, absorber: Absorber) -> String {
+    if matches!(plan, LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_)) {
+        return "rows of constants are made here".into();
+    }
+    let of_input = || RemoteNode::of(plan.inputs().first()?)?.kept_local.last().cloned();
+    of_input().or_else(|| absorber.why_here(plan)).unwrap_or_else(|| {
+        let line = plan.display().to_string();
+        format!("{} runs here", line.split([':', ' ']).next().unwrap_or("an operator").to_lowercase())
+    })
 }
 
 impl Strategy {
