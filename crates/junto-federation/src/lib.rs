@@ -28,7 +28,7 @@ pub use cardinality::column_origin;
 pub use cost::Work;
 pub use dependencies::GroupsAlone;
 pub use execution::{
-    ForgettingExec, Forgotten, MaterializeExec, ReadOnce, RemoteScanExec, SharedScanExec, SourceFailure,
+    ForgettingExec, Forgotten, MaterializeExec, ReadOnce, Reads, RemoteScanExec, SharedScanExec, SourceFailure,
     StatementSources, apart,
 };
 pub use node::{Filled, Origin, RemoteNode};

@@ -73,7 +73,11 @@ impl<'a> Lookup<'a> {
 
     /// A statement that waits for a row.
     fn reading(&self, timeout: &str) -> Child {
-        let child = self.place.spawn(&self.arguments("query", &["--timeout", timeout, LOOKUP]));
+        self.waiting(&self.arguments("query", &["--timeout", timeout, LOOKUP]))
+    }
+
+    fn waiting(&self, arguments: &[&str]) -> Child {
+        let child = self.place.spawn(arguments);
         wait_for(child, || self.server.sleeping(self.database).len() == 1)
     }
 
@@ -86,6 +90,8 @@ impl<'a> Lookup<'a> {
 
     fn assert_ends_in_time(&self) {
         self.assert_nothing_left(cancelled(self.reading("none")));
+        let analyzing = self.arguments("explain", &["--timeout", "none", "--analyze", LOOKUP]);
+        self.assert_nothing_left(cancelled(self.waiting(&analyzing)));
         self.assert_nothing_left(timed_out(self.reading("4s")));
     }
 
