@@ -4,13 +4,15 @@ use std::io::Write;
 
 use crate::arguments::ExplainArguments;
 use crate::failure::{Failure, Result};
+use crate::interrupt::Interrupt;
 use crate::query;
 use crate::session::Session;
 
 /// Runs the command.
-pub(crate) async fn run(arguments: ExplainArguments) -> Result<()> {
+pub(crate) async fn run(arguments: ExplainArguments, interrupt: &Interrupt) -> Result<()> {
     let session = Session::open(&arguments.sources)?;
-    let outcome = explain(&arguments, &session).await;
+    let outcome = Box::pin(interrupt.guard(explain(&arguments, &session))).await;
+    // Also after an interrupt: what was dropped is being cancelled on the servers.
     session.engine.shutdown();
     outcome
 }

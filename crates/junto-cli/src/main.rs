@@ -51,7 +51,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     let interrupt = Interrupt::listen();
     match arguments.command {
         Command::Query(arguments) => Box::pin(query::run(arguments, &interrupt)).await,
-        Command::Explain(arguments) => interrupt.guard(Box::pin(explain::run(arguments))).await,
+        Command::Explain(arguments) => Box::pin(explain::run(arguments, &interrupt)).await,
         Command::Schema(arguments) => interrupt.guard(Box::pin(schema::run(arguments))).await,
         Command::Connections(arguments) => interrupt.guard(Box::pin(connections::run(arguments))).await,
         Command::Demo(arguments) => interrupt.guard(Box::pin(demo::run(arguments))).await,

@@ -100,7 +100,8 @@ pub(crate) async fn compile(
 
     let connectors = found.iter().map(|found| (found.alias.clone(), Arc::clone(&found.connector)));
     let deadline = options.limits.timeout.map(|timeout| started + timeout);
-    let sources = Arc::new(StatementSources::new(uuid::Uuid::new_v4(), deadline, connectors));
+    let reads = Arc::clone(&shared.reads);
+    let sources = Arc::new(StatementSources::new(uuid::Uuid::new_v4(), deadline, connectors, reads));
     let failed = |error: DataFusionError| Error::from_datafusion(&error, sql, options.limits.memory_bytes);
     let (state, task) = statement_session(
         &shared.session,

@@ -1,11 +1,12 @@
 //! The engine: connections, and statements over them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use datafusion::execution::session_state::SessionState;
 use junto_connector::options::ConnectionConfig;
 use junto_connector::{Connector, Prefer, Reaper, Registry};
+use junto_federation::Reads;
 use junto_types::{Alias, ConnectionId};
 
 use crate::catalog::CatalogCache;
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) catalog: Arc<CatalogCache>,
     pub(crate) session: SessionState,
     pub(crate) spill: Arc<SpillFolder>,
+    /// Of all statements.
+    pub(crate) reads: Arc<Reads>,
 }
 
 /// What a statement would do, found out without running it.
@@ -57,7 +60,8 @@ impl Engine {
         let session = language::base_session(&settings).expect("the functions of the language have distinct names");
         let connections = Connections::new(registry);
         let spill = Arc::new(SpillFolder::below(settings.spill_directory.clone()));
-        Self { shared: Arc::new(Shared { settings, connections, catalog: Arc::default(), session, spill }) }
+        let (catalog, reads) = (Arc::default(), Arc::default());
+        Self { shared: Arc::new(Shared { settings, connections, catalog, session, spill, reads }) }
     }
 
     /// Adds a connection; it connects when a statement first needs it.
@@ -170,7 +174,9 @@ impl Engine {
 
     /// Waits until work that dropped statements left on servers is cancelled. Blocks for at most two seconds.
     pub fn shutdown(&self) {
-        self.shared.connections.reaper().drain(Self::SHUTDOWN_LIMIT);
+        let begun = Instant::now();
+        self.shared.reads.wait(Self::SHUTDOWN_LIMIT);
+        self.shared.connections.reaper().drain(Self::SHUTDOWN_LIMIT.saturating_sub(begun.elapsed()));
     }
 
     /// Closes idle connections.

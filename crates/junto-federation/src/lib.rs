@@ -29,8 +29,8 @@ pub use cardinality::column_origin;
 pub use cost::Work;
 pub use dependencies::GroupsAlone;
 pub use execution::{
-    ForgettingExec, Forgotten, MaterializeExec, ReadAhead, ReadAheadExec, ReadOnce, RemoteScanExec, SharedScanExec,
-    SourceFailure, StatementSources, apart,
+    ForgettingExec, Forgotten, MaterializeExec, ReadAhead, ReadAheadExec, ReadOnce, Reads, RemoteScanExec,
+    SharedScanExec, SourceFailure, StatementSources, apart,
 };
 pub use local::{LocalOperators, Operator};
 pub use node::{Filled, Origin, RemoteNode};

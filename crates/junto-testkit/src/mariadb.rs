@@ -1,5 +1,6 @@
 //! A MariaDB (or MySQL-compatible) server of our own, from Debian's packages.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -148,6 +149,17 @@ impl Server {
     /// Lets it go on after [`Self::freeze`].
     pub fn thaw(&self) {
         self.process.lock().signal("CONT");
+    }
+
+    /// Numbers of the connections that hold temporary tables in files, as those of Aria are: a server that was started
+    /// with `--default-tmp-storage-engine=Aria`.
+    pub fn owners_of_temporary_files(&self) -> BTreeSet<u64> {
+        let files = std::fs::read_dir(self.folder.path()).into_iter().flatten().flatten();
+        let names = files.filter_map(|file| file.file_name().into_string().ok());
+        // The name goes on with the process, the connection and a number.
+        let owner =
+            |name: String| u64::from_str_radix(name.strip_prefix("#sql-temptable-")?.split('-').nth(1)?, 16).ok();
+        names.filter_map(owner).collect()
     }
 
     /// The end of its log.

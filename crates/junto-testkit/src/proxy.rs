@@ -87,6 +87,11 @@ impl Proxy {
         self.shared.longest.load(Ordering::SeqCst)
     }
 
+    /// Forgets what the clients sent.
+    pub fn forget(&self) {
+        self.shared.from_clients.lock().clear();
+    }
+
     /// Whether a client sent these bytes as they are.
     pub fn saw(&self, bytes: &[u8]) -> bool {
         self.shared.from_clients.lock().windows(bytes.len()).any(|window| window == bytes)

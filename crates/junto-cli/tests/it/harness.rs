@@ -28,6 +28,14 @@ impl Place {
         place
     }
 
+    /// Makes `shop.duckdb`, which holds what the statements make.
+    pub(crate) fn make_duckdb(&self, statements: &[&str]) {
+        for sql in statements.iter().chain(&["CHECKPOINT"]) {
+            let made = self.junto(&["query", "-c", "new=duckdb:shop.duckdb?create=true", "--allow-write", sql]);
+            assert_eq!(made.code, Some(0), "{}", made.stderr);
+        }
+    }
+
     /// An empty folder.
     pub(crate) fn empty() -> Self {
         Self { folder: tempfile::tempdir().expect("a folder") }
@@ -115,6 +123,11 @@ impl From<Output> for Outcome {
 }
 
 impl Outcome {
+    /// What a child printed until it ended.
+    pub(crate) fn of(child: Child) -> Self {
+        child.wait_with_output().expect("it ends").into()
+    }
+
     /// Standard output of a command that must succeed and say nothing else.
     #[track_caller]
     pub(crate) fn rows(self) -> String {

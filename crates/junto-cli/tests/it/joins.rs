@@ -16,7 +16,7 @@ const FACTS: &str =
     from generate_series(1, 60000) n; analyze sales";
 
 /// The node of an analyzed plan that reads a connection.
-fn read_of<'p>(node: &'p serde_json::Value, connection: &str) -> Option<&'p serde_json::Value> {
+pub(crate) fn read_of<'p>(node: &'p serde_json::Value, connection: &str) -> Option<&'p serde_json::Value> {
     if node["connection"] == connection {
         return Some(node);
     }

@@ -2,66 +2,111 @@
 
 use std::time::{Duration, Instant};
 
-use junto_engine::{Engine, Error};
+use junto_connector::Reaper;
+use junto_engine::{Engine, Error, StatementOptions, Strategy};
 use junto_testkit::proxy::{Disturbance, Proxy};
 use junto_testkit::{Certificates, mariadb, postgres, require};
 
 use crate::engine::{count, engine, within};
+use crate::sessions::{SOON, Server, assert_within};
 
 /// How much longer than its time-out a statement may take.
 const GRACE: Duration = Duration::from_secs(1);
 const READ: &str = "SELECT id, note FROM @db.t";
 
-/// A server with a table, behind a proxy.
-struct Behind {
-    proxy: Proxy,
-    /// Ends before the port, and what follows it.
-    url: (String, String),
-    rows: usize,
+/// A server with a table `@db.t`, behind a proxy.
+pub(crate) struct Behind<'a> {
+    pub(crate) server: Server<'a>,
+    pub(crate) database: String,
+    /// Ends the URL.
+    pub(crate) options: &'static str,
+    pub(crate) proxy: Proxy,
+    /// Other connections.
+    pub(crate) beside: Vec<(&'static str, String)>,
+    /// What is read, and how many rows that has.
+    pub(crate) sql: &'static str,
+    pub(crate) rows: usize,
+    pub(crate) strategy: Strategy,
+    pub(crate) connections: usize,
+    /// The engine has read it all once before anything is disturbed.
+    pub(crate) is_warm: bool,
 }
 
-impl Behind {
-    fn postgres(server: &postgres::Server, database: &str, rows: usize, options: &str) -> Self {
-        server.create_database(database);
-        server.execute(
-            database,
-            &format!("create table t as select n as id, repeat('x', 900) as note from generate_series(1, {rows}) n; analyze t"),
+impl<'a> Behind<'a> {
+    pub(crate) fn postgres(
+        server: &'a postgres::Server,
+        database: &str,
+        rows: usize,
+        options: &'static str,
+    ) -> Behind<'a> {
+        let table = format!(
+            "create table t as select n as id, repeat('x', 900) as note from generate_series(1, {rows}) n; analyze t"
         );
-        let url = format!("postgres://{}:{}@127.0.0.1:", postgres::USER, postgres::PASSWORD);
-        Self { proxy: Proxy::start(server.port()), url: (url, format!("/{database}{options}")), rows }
+        Self::new(Server::Postgres(server), database, &table, rows, options)
     }
 
-    fn mariadb(server: &mariadb::Server, database: &str, rows: usize, options: &str) -> Self {
-        server.create_database(database);
-        server.execute(
-            database,
-            &format!(
-                "create table t (id int primary key, note varchar(900));
-                 insert into t select seq, repeat('x', 900) from seq_1_to_{rows}; alter table t force; analyze table t"
-            ),
+    pub(crate) fn mariadb(server: &'a mariadb::Server, database: &str, rows: usize, options: &'static str) -> Self {
+        let table = format!(
+            "create table t (id int primary key, note varchar(900));
+             insert into t select seq, repeat('x', 900) from seq_1_to_{rows}; alter table t force; analyze table t"
         );
-        let url = format!("mysql://{}:{}@127.0.0.1:", mariadb::USER, mariadb::PASSWORD);
-        Self { proxy: Proxy::start(server.port()), url: (url, format!("/{database}{options}")), rows }
+        Self::new(Server::MariaDb(server), database, &table, rows, options)
+    }
+
+    fn new(server: Server<'a>, database: &str, table: &str, rows: usize, options: &'static str) -> Self {
+        server.create_database(database);
+        server.execute(database, table);
+        Self {
+            server,
+            database: database.to_owned(),
+            options,
+            proxy: Proxy::start(server.port()),
+            beside: Vec::new(),
+            sql: READ,
+            rows,
+            strategy: Strategy::Auto,
+            connections: 10,
+            is_warm: false,
+        }
     }
 
     /// A new engine, which has to connect.
-    fn engine(&self) -> Engine {
-        let url = format!("{}{}{}", self.url.0, self.proxy.port(), self.url.1);
-        engine(&[("db", &url)], 10)
+    pub(crate) fn engine(&self) -> Engine {
+        let url = format!("{}127.0.0.1:{}/{}{}", self.server.login(), self.proxy.port(), self.database, self.options);
+        let beside = self.beside.iter().map(|(alias, url)| (*alias, url.as_str()));
+        let urls: Vec<(&str, &str)> = beside.chain([("db", url.as_str())]).collect();
+        engine(&urls, self.connections)
     }
 
-    /// The outcome of reading the table, which must not take longer than it may.
-    async fn read(&self, disturbance: Disturbance, timeout: Duration) -> Result<usize, Error> {
-        self.proxy.disturb(disturbance);
+    /// How a statement runs for so long.
+    pub(crate) fn options(&self, timeout: Duration) -> StatementOptions {
+        StatementOptions { strategy: self.strategy, ..within(timeout) }
+    }
+
+    /// The outcome of reading the table, which must not take longer than it may, nor leave anything.
+    pub(crate) async fn read(&self, disturbance: Disturbance, timeout: Duration) -> Result<usize, Error> {
         let engine = self.engine();
+        if self.is_warm {
+            self.proxy.disturb(Disturbance::None);
+            let rows = count(&engine, self.sql, &self.options(Duration::from_secs(30))).await;
+            assert_eq!(rows.expect("nothing is disturbed yet"), self.rows);
+        }
+        self.proxy.forget();
+        self.proxy.disturb(disturbance);
         let started = Instant::now();
-        let outcome = count(&engine, READ, &within(timeout)).await;
+        let outcome = count(&engine, self.sql, &self.options(timeout)).await;
         assert!(started.elapsed() < timeout + GRACE, "{disturbance:?}: {:?}", started.elapsed());
+        drop(engine);
+        // It cannot always be told to stop over this network.
+        let limit = SOON + Reaper::JOB_LIMIT;
+        assert_within(limit, Instant::now(), &format!("{disturbance:?}: something is left on the server"), || {
+            self.server.sessions(&self.database).is_empty()
+        });
         outcome
     }
 
     /// Bytes of the longest connection when nothing is disturbed.
-    async fn whole(&self) -> u64 {
+    pub(crate) async fn whole(&self) -> u64 {
         assert_eq!(
             self.read(Disturbance::None, Duration::from_secs(30)).await.expect("nothing is disturbed"),
             self.rows
@@ -70,7 +115,7 @@ impl Behind {
     }
 
     /// Cuts connections after so many bytes; says whether there was an answer, which is whole then.
-    async fn answers_when_cut(&self, after: u64) -> bool {
+    pub(crate) async fn answers_when_cut(&self, after: u64) -> bool {
         match self.read(Disturbance::Cut { after }, Duration::from_secs(10)).await {
             Ok(rows) => {
                 assert_eq!(rows, self.rows, "cut after {after} bytes");
@@ -83,7 +128,7 @@ impl Behind {
         }
     }
 
-    async fn assert_never_partial(&self, cuts: u64) {
+    pub(crate) async fn assert_never_partial(&self, cuts: u64) {
         let whole = self.whole().await;
         // The first bytes are the login, one message after the other.
         let login = (0..cuts).map(|step| step * 4_000 / cuts);
@@ -96,16 +141,24 @@ impl Behind {
         assert!(self.answers_when_cut(whole * 2).await, "nothing is cut");
     }
 
-    async fn assert_in_time(&self) {
+    pub(crate) async fn assert_in_time(&self) {
         let whole = self.whole().await;
         let drip = Disturbance::Drip { pause: Duration::from_millis(1) };
-        let silent = [0, 10, 500, whole / 2, whole - 20].map(|after| Disturbance::Stall { after });
-        for disturbance in [drip].into_iter().chain(silent) {
-            let error = self.read(disturbance, Duration::from_millis(1_500)).await.expect_err("it is too late");
-            assert!(error.to_string().contains("timed out after"), "{disturbance:?}: {error}");
+        for disturbance in [drip].into_iter().chain([0, 10, 500, whole / 2, whole - 20].map(stall)) {
+            self.assert_too_late(disturbance).await;
         }
         assert_eq!(self.read(Disturbance::None, Duration::from_secs(30)).await.expect("all is well"), self.rows);
     }
+
+    pub(crate) async fn assert_too_late(&self, disturbance: Disturbance) {
+        let error = self.read(disturbance, Duration::from_millis(1_500)).await.expect_err("it is too late");
+        assert!(error.to_string().contains("timed out after"), "{disturbance:?}: {error}");
+    }
+}
+
+/// Silence after so many bytes.
+pub(crate) fn stall(after: u64) -> Disturbance {
+    Disturbance::Stall { after }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -176,6 +176,13 @@ impl Connection {
         self.io.fill().await
     }
 
+    /// Waits until the server ends the connection, between commands. Safe to drop while waiting.
+    pub(crate) async fn ended(&mut self) -> Error {
+        // Unasked, it only says goodbye.
+        let reason = "the server closed the connection".to_owned();
+        self.io.fill().await.err().unwrap_or(Error::ConnectionLost { reason })
+    }
+
     async fn send(&mut self, command: u8, body: &[u8]) -> Result<()> {
         debug_assert!(!self.is_busy, "one command at a time");
         self.is_busy = true;

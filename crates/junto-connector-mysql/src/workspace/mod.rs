@@ -84,7 +84,14 @@ impl MySqlWorkspace {
         let longest = self.connector.max_statement_bytes();
         let mut insert = Insert::new(tagged(&self.context.statement, &head));
         let (mut sent, mut stored) = (0, 0);
-        while let Some(batch) = next_batch(&mut rows, &self.context).await? {
+        loop {
+            // The rows may take long: a session that is lost meanwhile is told at once.
+            let batch = tokio::select! {
+                biased;
+                batch = next_batch(&mut rows, &self.context) => batch?,
+                error = lease.connection()?.ended() => return Err(error),
+            };
+            let Some(batch) = batch else { break };
             let columns = stored_columns(table, &batch)?;
             let encoded = Rows::new(table, &columns)?;
             for row in 0..batch.num_rows() {

@@ -135,6 +135,7 @@ impl ExecutionPlan for MaterializeExec {
     fn execute(&self, partition: usize, task: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let inputs: Vec<SendableRecordBatchStream> =
             self.inputs.iter().map(|input| input.execute(0, Arc::clone(&task))).collect::<Result<_>>()?;
+        let reads = Arc::clone(&StatementSources::of(&task)?.reads);
         let schema: SchemaRef = self.scan.schema();
         let (named, connection) = (Arc::clone(&schema), self.scan.connection().clone());
         let baseline = self.scan.baseline(partition);
@@ -143,6 +144,6 @@ impl ExecutionPlan for MaterializeExec {
             .try_flatten()
             .map(move |batch| in_schema(batch?, &named, &connection))
             .inspect_ok(move |batch| baseline.record_output(batch.num_rows()));
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, reads.count(Box::pin(batches)))))
     }
 }

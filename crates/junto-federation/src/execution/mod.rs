@@ -10,6 +10,7 @@ mod room;
 mod scan;
 mod shared;
 mod stored;
+mod underway;
 
 use std::collections::HashMap;
 use std::error::Error as _;
@@ -29,6 +30,7 @@ pub(crate) use merge::{merged, read};
 pub use once::{ReadOnce, SharedScanExec};
 pub use scan::{KeyBinding, KeyColumn, RemoteScanExec};
 pub use stored::apart;
+pub use underway::Reads;
 
 /// The live sources of one statement. Put into the session's configuration; physical plans name sources by alias.
 #[derive(Debug)]
@@ -36,6 +38,7 @@ pub struct StatementSources {
     pub statement: uuid::Uuid,
     pub deadline: Option<Instant>,
     sources: HashMap<Alias, Source>,
+    reads: Arc<Reads>,
 }
 
 #[derive(Debug)]
@@ -45,15 +48,16 @@ struct Source {
 }
 
 impl StatementSources {
-    /// The sources `connectors` for one statement.
+    /// The sources `connectors` for one statement, whose reads are counted among `reads`.
     pub fn new(
         statement: uuid::Uuid,
         deadline: Option<Instant>,
         connectors: impl IntoIterator<Item = (Alias, Arc<dyn Connector>)>,
+        reads: Arc<Reads>,
     ) -> Self {
         let source = |connector| Source { connector, metrics: Arc::default() };
         let sources = connectors.into_iter().map(|(alias, connector)| (alias, source(connector))).collect();
-        Self { statement, deadline, sources }
+        Self { statement, deadline, sources, reads }
     }
 
     /// The connector behind an alias.

@@ -461,6 +461,7 @@ impl ExecutionPlan for RemoteScanExec {
 
     fn execute(&self, partition: usize, task: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let sources = StatementSources::of(&task)?;
+        let reads = Arc::clone(&sources.reads);
         let batch_rows = task.session_config().batch_size();
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let figures = Figures {
@@ -482,7 +483,7 @@ impl ExecutionPlan for RemoteScanExec {
                 }
                 baseline.record_output(batch.num_rows());
             });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches)))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), reads.count(Box::pin(batches)))))
     }
 }
 
