@@ -95,7 +95,8 @@ fn only_read(plan: &Arc<dyn ExecutionPlan>) -> Option<&RemoteScanExec> {
 }
 
 fn may_begin(scan: &RemoteScanExec) -> bool {
-    scan.bindings().is_empty() && scan.estimated_bytes() <= MOST_BYTES
+    let row_bytes: f64 = scan.value_bytes().iter().sum();
+    scan.bindings().is_empty() && scan.estimated_rows() * row_bytes <= MOST_BYTES
 }
 
 /// The rows of its input, which is read from the moment that a partition is started.
