@@ -8,9 +8,11 @@ mod place;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::datatypes::{FieldRef, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::limit::GlobalLimitExec;
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -207,20 +209,23 @@ fn is_partial(plan: &Arc<dyn ExecutionPlan>) -> bool {
 /// Estimated bytes of a value, per column: those of a column of the same name and type below, if there is one.
 fn widths(plan: &Arc<dyn ExecutionPlan>, below: &[Found]) -> Vec<f64> {
     let schema = plan.schema();
-    let children = plan.children();
-    let inherited = |name: &str, index: usize| {
-        let wanted = schema.field(index).data_type();
+    let children: Vec<SchemaRef> = plan.children().into_iter().map(|child| child.schema()).collect();
+    let inherited = |index: usize| {
+        let wanted = schema.field(index);
+        let is_same = |field: &FieldRef| field.name() == wanted.name() && field.data_type() == wanted.data_type();
         children.iter().zip(below).find_map(|(child, found)| {
-            let at =
-                child.schema().fields().iter().position(|field| field.name() == name && field.data_type() == wanted);
-            found.widths.get(at?).copied()
+            let at_same_place = child.fields().get(index).is_some_and(is_same).then_some(index);
+            found.widths.get(at_same_place.or_else(|| child.fields().iter().position(is_same))?).copied()
         })
     };
     let projection: Option<&ProjectionExec> = plan.downcast_ref();
+    let renamed = |index: usize| {
+        let column: &Column = projection?.expr().get(index)?.expr.downcast_ref()?;
+        below.first()?.widths.get(column.index()).copied()
+    };
     let width = |index: usize| {
-        let renamed = projection.and_then(|of| place::column_name(&of.expr().get(index)?.expr));
-        let name = renamed.unwrap_or_else(|| schema.field(index).name());
-        inherited(name, index).unwrap_or_else(|| cost::value_bytes(schema.field(index).data_type(), None))
+        let known = renamed(index).or_else(|| inherited(index));
+        known.unwrap_or_else(|| cost::value_bytes(schema.field(index).data_type(), None))
     };
     (0..schema.fields().len()).map(width).collect()
 }

@@ -131,11 +131,6 @@ impl Kind {
     }
 }
 
-/// The name of the column that an expression is.
-pub(super) fn column_name(expr: &Arc<dyn PhysicalExpr>) -> Option<&str> {
-    expr.downcast_ref::<Column>().map(Column::name)
-}
-
 fn logical_name(expr: &Expr, input: &LogicalPlan) -> String {
     let column = match expr {
         Expr::Alias(alias) => return logical_name(&alias.expr, input),
