@@ -30,6 +30,7 @@ pub(crate) fn measured() -> Costs {
         sent_row: 0.03,
         sent_value: 0.02,
         sent_wide_value: 0.025,
+        sends_arrow: false,
         condition: 0.02,
         text_condition: 0.055,
         pattern: 0.15,

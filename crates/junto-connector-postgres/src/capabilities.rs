@@ -40,6 +40,7 @@ fn costs() -> Costs {
         sent_row: 0.04,
         sent_value: 0.03,
         sent_wide_value: 0.025,
+        sends_arrow: false,
         condition: 0.025,
         text_condition: 0.04,
         pattern: 0.09,

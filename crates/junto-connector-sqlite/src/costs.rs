@@ -27,6 +27,7 @@ pub(crate) fn measured() -> Costs {
         sent_row: 0.03,
         sent_value: 0.025,
         sent_wide_value: 0.032,
+        sends_arrow: false,
         condition: 0.022,
         text_condition: 0.025,
         pattern: 0.11,

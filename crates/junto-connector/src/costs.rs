@@ -16,6 +16,8 @@ pub struct Costs {
     pub sent_value: f64,
     /// Sending a decimal or a text, beyond a value of fixed size.
     pub sent_wide_value: f64,
+    /// What is sent is Arrow, and nothing of it is left to decode.
+    pub sends_arrow: bool,
     /// Comparing a number or date with another.
     pub condition: f64,
     /// Comparing a text, and any condition that calls a function.
@@ -67,6 +69,7 @@ impl Default for Costs {
             sent_row: 0.1,
             sent_value: 0.03,
             sent_wide_value: 0.03,
+            sends_arrow: false,
             condition: 0.03,
             text_condition: 0.1,
             pattern: 0.3,

@@ -151,7 +151,8 @@ pub(crate) fn transfer_of(node: &RemoteNode) -> (f64, f64) {
     let costs = &node.connector.capabilities().costs;
     let types = node.plan.root.types();
     let values = types.iter().zip(node.origin.iter().map(Option::as_ref));
-    let start = (costs.sent_row * weight, DECODED_ROW * weight);
+    let decoded_row = if costs.sends_arrow { 0.0 } else { DECODED_ROW };
+    let start = (costs.sent_row * weight, decoded_row * weight);
     values.fold(start, |(sent, decoded), (data_type, origin)| {
         let (send, decode) = value(data_type, origin, costs);
         (sent + send * weight, decoded + decode * weight)
@@ -185,12 +186,15 @@ fn wide_bytes(origin: Option<&Origin>) -> f64 {
 
 /// As [`transfer_of`], for one value.
 pub(crate) fn value(data_type: &DataType, origin: Option<&Origin>, costs: &Costs) -> (f64, f64) {
-    let bytes = match TypeClass::of(data_type) {
-        TypeClass::Text | TypeClass::Binary | TypeClass::Other => wide_bytes(origin),
-        TypeClass::Decimal => 0.0,
-        _ => return (costs.sent_value, DECODED_VALUE),
+    let (sent, decoded) = match TypeClass::of(data_type) {
+        TypeClass::Text | TypeClass::Binary | TypeClass::Other => {
+            let bytes = wide_bytes(origin) * BYTE;
+            (costs.sent_wide_value + bytes, DECODED_WIDE_VALUE + bytes)
+        }
+        TypeClass::Decimal => (costs.sent_wide_value, DECODED_WIDE_VALUE),
+        _ => (0.0, DECODED_VALUE),
     };
-    (costs.sent_value + costs.sent_wide_value + bytes * BYTE, DECODED_WIDE_VALUE + bytes * BYTE)
+    (costs.sent_value + sent, if costs.sends_arrow { 0.0 } else { decoded })
 }
 
 /// What a condition costs per row: its source, and Junto.

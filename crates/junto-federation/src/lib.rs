@@ -13,6 +13,7 @@ mod cardinality;
 mod cost;
 mod dependencies;
 pub mod execution;
+mod join_keys;
 mod join_order;
 pub mod keys;
 mod local;

@@ -18,6 +18,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 use crate::absorb::{Absorber, MergeNode, narrow_all};
 use crate::dependencies::{GroupsAlone, with_groups_alone};
 use crate::execution::{StatementSources, merged, read};
+use crate::join_keys;
 use crate::local::LocalOperators;
 use crate::node::RemoteNode;
 use crate::remote_estimates;
@@ -115,6 +116,7 @@ impl FederatedPlanner {
         let context = OptimizerContext::new_with_config_options(Arc::new(state.config_options().as_ref().clone()))
             .with_max_passes(1);
         let plan = guarded(narrow_all(rules.optimize(chosen.plan, &context, |_, _| {})?)?)?;
+        let plan = join_keys::as_columns(plan)?;
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(RemoteScanPlanner)]);
         let physical = planner.create_physical_plan(&plan, state).await?;
         let local = LocalOperators::new(plan, absorber);
