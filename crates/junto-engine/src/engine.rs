@@ -175,7 +175,8 @@ impl Engine {
     /// Waits until work that dropped statements left on servers is cancelled. Blocks for at most two seconds.
     pub fn shutdown(&self) {
         let begun = Instant::now();
-        self.shared.reads.wait(Self::SHUTDOWN_LIMIT);
+        // Half of the time is for what the reads leave behind.
+        self.shared.reads.wait(Self::SHUTDOWN_LIMIT / 2);
         self.shared.connections.reaper().drain(Self::SHUTDOWN_LIMIT.saturating_sub(begun.elapsed()));
     }
 

@@ -7,7 +7,9 @@ use datafusion::physical_expr_common::metrics::{MetricValue, MetricsSet};
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use junto_connector::SourceMetrics;
 use junto_federation::keys::KeyTapExec;
-use junto_federation::{Alternative, MaterializeExec, Operator, RemoteScanExec, SharedScanExec, StatementSources};
+use junto_federation::{
+    Alternative, MaterializeExec, Operator, ReadAheadExec, RemoteScanExec, SharedScanExec, StatementSources,
+};
 use junto_types::Alias;
 use serde::Serialize;
 
@@ -132,8 +134,8 @@ fn node(plan: &Arc<dyn ExecutionPlan>, known: Operator, sources: &StatementSourc
             .collect(),
         ..PlanNode::default()
     };
-    if plan.is::<KeyTapExec>() {
-        // It counts nothing and hands everything on.
+    if plan.is::<KeyTapExec>() || plan.is::<ReadAheadExec>() {
+        // They count nothing and hand everything on.
         node.actual_rows = node.children.first().and_then(|input| input.actual_rows);
     }
     let materialized = plan.downcast_ref::<MaterializeExec>();

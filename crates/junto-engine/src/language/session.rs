@@ -86,7 +86,7 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
         builder = builder.with_physical_optimizer_rule(Arc::new(ReadOnce));
     }
     let last: [Arc<dyn PhysicalOptimizerRule + Send + Sync>; 3] =
-        [Arc::new(ReadAhead), Arc::new(SemiJoins), Arc::new(NestedLoops)];
+        [Arc::new(SemiJoins), Arc::new(NestedLoops), Arc::new(ReadAhead)];
     for rule in last {
         builder = builder.with_physical_optimizer_rule(rule);
     }

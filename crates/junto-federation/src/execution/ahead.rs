@@ -8,12 +8,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Statistics};
 use datafusion::error::Result;
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
+use datafusion::execution::{SendableRecordBatchStream, SpillFile, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::AggregateExec;
@@ -26,20 +28,23 @@ use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet, Sp
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::spill::SpillManager;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, StatisticsArgs};
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, stream};
+use junto_connector::Prefer;
 use tokio::sync::oneshot;
 
-use super::room::{Room, Stored};
-use super::{ForgettingExec, RemoteScanExec};
+use super::{ForgettingExec, RemoteScanExec, apart};
 
 /// Estimated bytes up to which a read is begun early.
 const MOST_BYTES: f64 = 64e6;
 /// One part in so many of the statement's memory is for the batches of a stream that wait.
 const MEMORY_PART: usize = 16;
+const USE: &str = "a read that began early";
 
-/// Lets reads begin early. Must run after keys were given to scans, and equal reads were found.
+/// Lets reads begin early. Must run after keys were given to scans, equal reads were found and joins have their last inputs.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReadAhead;
 
@@ -94,9 +99,10 @@ fn only_read(plan: &Arc<dyn ExecutionPlan>) -> Option<&RemoteScanExec> {
     }
 }
 
+/// Where a connection prefers the least data, a read waits until it is known to be needed.
 fn may_begin(scan: &RemoteScanExec) -> bool {
     let row_bytes: f64 = scan.value_bytes().iter().sum();
-    scan.bindings().is_empty() && scan.estimated_rows() * row_bytes <= MOST_BYTES
+    scan.bindings().is_empty() && scan.prefer() == Prefer::Fastest && scan.estimated_rows() * row_bytes <= MOST_BYTES
 }
 
 /// The rows of its input, which is read from the moment that a partition is started.
@@ -175,7 +181,8 @@ impl ExecutionPlan for ReadAheadExec {
     fn execute(&self, partition: usize, task: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let schema = self.schema();
         let metrics = SpillMetrics::new(&self.metrics, partition);
-        let room = Room::new("a read that began early", MEMORY_PART, &task, Arc::clone(&schema), metrics);
+        let partitions = self.properties().output_partitioning().partition_count();
+        let room = Room::new(partitions, &task, Arc::clone(&schema), metrics);
         let rows = self.input.execute(partition, task)?;
         let (wanted, waiting) = oneshot::channel();
         let reading = SpawnedTask::spawn(read_until(waiting, rows, room));
@@ -183,57 +190,110 @@ impl ExecutionPlan for ReadAheadExec {
             // Whoever reads ahead is at its end already when nobody receives this.
             let _at_its_end = wanted.send(());
             let read = reading.join().await.map_err(|error| DataFusionError::External(Box::new(error)))?;
-            Ok::<_, DataFusionError>(read.batches())
+            read.batches()
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches.try_flatten())))
+    }
+}
+
+/// Where batches wait.
+struct Room {
+    memory: MemoryReservation,
+    most_bytes: usize,
+    disk: SpillManager,
+}
+
+impl Room {
+    /// Room for one of so many partitions.
+    fn new(partitions: usize, task: &TaskContext, schema: SchemaRef, metrics: SpillMetrics) -> Self {
+        let memory = MemoryConsumer::new(USE).register(task.memory_pool());
+        let most_bytes = match task.memory_pool().memory_limit() {
+            MemoryLimit::Finite(bytes) => bytes / MEMORY_PART / partitions.max(1),
+            MemoryLimit::Infinite | MemoryLimit::Unknown => usize::MAX,
+        };
+        let disk = SpillManager::new(task.runtime_env(), metrics, schema)
+            .with_compression_type(task.session_config().spill_compression());
+        Self { memory, most_bytes, disk }
+    }
+
+    /// Whether there is memory for a batch, which is taken then.
+    fn takes(&self, batch: &RecordBatch) -> bool {
+        let bytes = batch.get_array_memory_size();
+        self.memory.size().saturating_add(bytes) <= self.most_bytes && self.memory.try_grow(bytes).is_ok()
     }
 }
 
 /// What was read before anybody asked for it, and what comes then.
 struct Read {
     room: Room,
-    stored: Vec<Stored>,
+    in_memory: Vec<RecordBatch>,
+    /// What came after there was no more memory.
+    on_disk: Option<Arc<dyn SpillFile>>,
     failed: Option<DataFusionError>,
     /// Kept after a failure too: other partitions would take its end for that of the whole read.
     rest: Option<SendableRecordBatchStream>,
 }
 
-/// Reads until the rows are wanted, or all are here.
+/// Reads until the rows are wanted, or all are here. Goes on after a failure, whose rows nobody needs: a read that nobody polls
+/// would hold its connection.
 async fn read_until(mut wanted: oneshot::Receiver<()>, mut rows: SendableRecordBatchStream, room: Room) -> Read {
-    let mut stored = Vec::new();
+    let mut read = Read { room, in_memory: Vec::new(), on_disk: None, failed: None, rest: None };
+    let mut file = None;
     loop {
         let next = tokio::select! {
             biased;
-            _ = &mut wanted => return Read { room, stored, failed: None, rest: Some(rows) },
+            _ = &mut wanted => {
+                read.rest = Some(rows);
+                break;
+            }
             next = rows.next() => next,
         };
-        match next.map(|batch| batch.and_then(|batch| room.put(batch))) {
-            Some(Ok(batch)) => stored.push(batch),
-            Some(Err(error)) => return Read { room, stored, failed: Some(error), rest: Some(rows) },
-            None => return Read { room, stored, failed: None, rest: None },
+        let Some(batch) = next else { break };
+        if read.failed.is_some() {
+            continue;
+        }
+        let kept = batch.and_then(|batch| {
+            if file.is_none() && read.room.takes(&batch) {
+                read.in_memory.push(batch);
+                return Ok(());
+            }
+            let file = match &mut file {
+                Some(file) => file,
+                None => file.insert(read.room.disk.create_in_progress_file(USE)?),
+            };
+            file.append_batch(&batch).map(drop)
+        });
+        if let Err(error) = kept {
+            read.failed = Some(error);
+            (read.in_memory, file) = (Vec::new(), None);
+            read.room.memory.free();
         }
     }
+    match file.map(|mut file| file.finish()).transpose() {
+        Ok(file) => read.on_disk = file.flatten(),
+        Err(error) => read.failed = Some(error),
+    }
+    read
 }
 
 impl Read {
     /// All rows, in the order in which they came.
-    fn batches(self) -> impl Stream<Item = Result<RecordBatch>> + Send {
-        let Self { room, stored, failed, rest } = self;
-        let room = Arc::new(room);
-        let stored = stream::iter(stored).then(move |batch| {
-            let room = Arc::clone(&room);
-            async move { room.take(batch).await }
-        });
-        let then = match (failed, rest) {
-            (Some(error), rest) => stream::once(async move {
+    fn batches(self) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        let Self { room, in_memory, on_disk, failed, rest } = self;
+        if let Some(error) = failed {
+            let failed = stream::once(async move {
                 drop(rest);
                 Err(error)
-            })
-            .boxed(),
-            (None, Some(rest)) => rest,
-            (None, None) => stream::empty().boxed(),
-        };
-        stored.chain(then)
+            });
+            return Ok(failed.boxed());
+        }
+        let on_disk = on_disk.map(|file| room.disk.read_spill_as_stream_unbuffered(file, None)).transpose()?;
+        let on_disk = stream::iter(on_disk).flatten().map(|batch| Ok(apart(&batch?)?));
+        let in_memory = stream::iter(in_memory).map(move |batch| {
+            room.memory.shrink(batch.get_array_memory_size());
+            Ok(batch)
+        });
+        Ok(in_memory.chain(on_disk).chain(stream::iter(rest).flatten()).boxed())
     }
 }
 
@@ -242,6 +302,7 @@ mod tests {
     use arrow::array::{ArrayRef, Int64Array};
     use datafusion::execution::runtime_env::RuntimeEnvBuilder;
     use datafusion::prelude::SessionConfig;
+    use futures::Stream;
     use futures::channel::mpsc::unbounded;
 
     use super::*;
@@ -258,7 +319,7 @@ mod tests {
         let config = SessionConfig::new();
         let task = TaskContext::new(None, "test".into(), config, scalar, higher_order, aggregate, window, runtime);
         let metrics = SpillMetrics::new(&ExecutionPlanMetricsSet::new(), 0);
-        Room::new("a test", MEMORY_PART, &task, batch(0).schema(), metrics)
+        Room::new(1, &task, batch(0).schema(), metrics)
     }
 
     fn rows(arrivals: impl Stream<Item = Result<RecordBatch>> + Send + 'static) -> SendableRecordBatchStream {
@@ -278,28 +339,36 @@ mod tests {
         }
         wanted.send(()).expect("it still reads");
         let read = reading.join().await.expect("no panic");
-        let in_memory = read.stored.iter().filter(|stored| matches!(stored, Stored::InMemory(_))).count();
-        assert_eq!((in_memory, read.stored.len()), (2, 5));
+        assert_eq!((read.in_memory.len(), read.on_disk.is_some()), (2, true));
         sender.unbounded_send(Ok(batch(5))).expect("open");
         sender.close_channel();
-        let all: Vec<RecordBatch> = read.batches().try_collect().await.expect("readable");
+        let all: Vec<RecordBatch> = read.batches().expect("a file").try_collect().await.expect("readable");
         assert_eq!(all, (0..6).map(batch).collect::<Vec<_>>());
     }
 
     #[tokio::test]
-    async fn an_end_and_a_failure_come_after_the_rows() {
-        for failure in [None, Some("lost")] {
-            let (_wanted, waiting) = oneshot::channel();
-            let last = failure.map(|reason| Err(DataFusionError::Execution(reason.into())));
-            let arrivals = stream::iter((0..3).map(|value| Ok(batch(value))).chain(last));
-            let read = read_until(waiting, rows(arrivals), room()).await;
-            let mut batches = read.batches().collect::<Vec<_>>().await;
-            if let Some(reason) = failure {
-                let error = batches.pop().expect("a failure").expect_err("a failure");
-                assert!(error.to_string().contains(reason), "{error}");
-            }
-            let batches: Vec<RecordBatch> = batches.into_iter().collect::<Result<_>>().expect("readable");
-            assert_eq!(batches, (0..3).map(batch).collect::<Vec<_>>());
+    async fn all_rows_may_come_before_they_are_wanted() {
+        let (_wanted, waiting) = oneshot::channel();
+        let arrivals = stream::iter((0..4).map(|value| Ok(batch(value))));
+        let read = read_until(waiting, rows(arrivals), room()).await;
+        assert!(read.rest.is_none());
+        let all: Vec<RecordBatch> = read.batches().expect("a file").try_collect().await.expect("readable");
+        assert_eq!(all, (0..4).map(batch).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_read_goes_on_after_a_failure() {
+        let (_wanted, waiting) = oneshot::channel();
+        let failure = || Err(DataFusionError::Execution("lost".into()));
+        let (sender, arrivals) = unbounded();
+        for arrival in [Ok(batch(0)), Ok(batch(1)), Ok(batch(2)), failure(), Ok(batch(3)), failure()] {
+            sender.unbounded_send(arrival).expect("open");
         }
+        sender.close_channel();
+        let read = read_until(waiting, rows(arrivals), room()).await;
+        assert!(sender.is_closed() && read.rest.is_none(), "its connection is given back");
+        let batches = read.batches().expect("no file").collect::<Vec<_>>().await;
+        let [Err(error)] = batches.as_slice() else { panic!("{batches:?}") };
+        assert!(error.to_string().contains("lost"), "{error}");
     }
 }

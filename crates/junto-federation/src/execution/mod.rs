@@ -6,7 +6,6 @@ mod forgetting;
 mod materialize;
 mod merge;
 mod once;
-mod room;
 mod scan;
 mod shared;
 mod stored;

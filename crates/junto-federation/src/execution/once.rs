@@ -12,13 +12,16 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, Statistics};
+use datafusion::common::{DataFusionError, Statistics, internal_err};
 use datafusion::error::Result;
+use datafusion::execution::SpillFile;
 use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::ReplaceChildrenOptions;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, SpillMetrics};
+use datafusion::physical_plan::spill::SpillManager;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, SendableRecordBatchStream, StatisticsArgs,
@@ -27,14 +30,12 @@ use futures::future::{BoxFuture, Shared};
 use futures::{FutureExt, StreamExt, stream};
 use parking_lot::Mutex;
 
-use super::room::{Room, Stored};
-use super::{MaterializeExec, RemoteScanExec};
+use super::{MaterializeExec, RemoteScanExec, apart};
 
 /// Estimated rows up to which a read is kept for its other readers.
 const MOST_ROWS: f64 = 2_000_000.0;
-/// One part in so many of the statement's memory is for the batches of a stream that are kept.
+/// One part in so many of the statement's memory is for the batches of a stream that are kept. The others wait on the disk.
 const MEMORY_PART: usize = 8;
-const USE: &str = "a read that is used twice";
 
 /// Finds equal reads. Must run after keys were given to scans.
 #[derive(Debug, Clone, Copy, Default)]
@@ -108,6 +109,19 @@ struct Kept {
     room: Option<Arc<Room>>,
 }
 
+#[derive(Clone)]
+enum Stored {
+    InMemory(RecordBatch),
+    OnDisk(Arc<dyn SpillFile>),
+}
+
+/// Where batches are kept.
+struct Room {
+    memory: MemoryReservation,
+    most_bytes: usize,
+    disk: SpillManager,
+}
+
 /// What comes after the batches that are kept.
 #[derive(Default)]
 enum Rest {
@@ -136,7 +150,7 @@ impl Rows {
         let Some(kept) = self.partitions.get(partition) else { return Ok(None) };
         let open = || {
             let metrics = SpillMetrics::new(&self.metrics, partition);
-            let room = Room::new(USE, MEMORY_PART, task, self.scan.schema(), metrics);
+            let room = Room::new(task, self.scan.schema(), metrics);
             Ok((self.scan.execute(partition, Arc::clone(task))?, room))
         };
         Kept::batch(kept, index, open).await
@@ -164,7 +178,7 @@ impl Kept {
                 (next, stored)
             };
             if let Some((stored, room)) = stored {
-                return room.read(&stored).await.map(Some);
+                return room.taken(stored).await;
             }
             let Some(next) = next else { return Ok(None) };
             let arrived = next.await;
@@ -198,6 +212,42 @@ impl Kept {
                 }
             },
         };
+    }
+}
+
+impl Room {
+    fn new(task: &TaskContext, schema: SchemaRef, metrics: SpillMetrics) -> Self {
+        let memory = MemoryConsumer::new("a read that is used twice").register(task.memory_pool());
+        let most_bytes = match task.memory_pool().memory_limit() {
+            MemoryLimit::Finite(bytes) => bytes / MEMORY_PART,
+            MemoryLimit::Infinite | MemoryLimit::Unknown => usize::MAX,
+        };
+        let disk = SpillManager::new(task.runtime_env(), metrics, schema)
+            .with_compression_type(task.session_config().spill_compression());
+        Self { memory, most_bytes, disk }
+    }
+
+    fn put(&self, batch: RecordBatch) -> Result<Stored> {
+        let bytes = batch.get_array_memory_size();
+        if self.memory.size().saturating_add(bytes) <= self.most_bytes && self.memory.try_grow(bytes).is_ok() {
+            return Ok(Stored::InMemory(batch));
+        }
+        let file =
+            self.disk.spill_record_batch_and_finish(std::slice::from_ref(&batch), "a read that is used twice")?;
+        Ok(file.map_or(Stored::InMemory(batch), Stored::OnDisk))
+    }
+
+    async fn taken(&self, stored: Stored) -> Result<Option<RecordBatch>> {
+        match stored {
+            Stored::InMemory(batch) => Ok(Some(batch)),
+            Stored::OnDisk(file) => {
+                let mut rows = self.disk.read_spill_as_stream_unbuffered(file, None)?;
+                match rows.next().await {
+                    Some(batch) => Ok(Some(apart(&batch?)?)),
+                    None => internal_err!("a batch that was put on the disk is not there"),
+                }
+            }
+        }
     }
 }
 
@@ -340,10 +390,7 @@ mod tests {
             let arrivals = arrivals.lock().take().expect("it is opened once");
             let stream = RecordBatchStreamAdapter::new(batch(0).schema(), arrivals);
             let metrics = SpillMetrics::new(&ExecutionPlanMetricsSet::new(), 0);
-            Ok((
-                Box::pin(stream) as SendableRecordBatchStream,
-                Room::new(USE, MEMORY_PART, &task, batch(0).schema(), metrics),
-            ))
+            Ok((Box::pin(stream) as SendableRecordBatchStream, Room::new(&task, batch(0).schema(), metrics)))
         };
         (sender, open)
     }

@@ -25,8 +25,8 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use junto_connector::{
-    BatchStream, ColumnStatistics, Connector, Error, Keys, Literal, OpenRequest, Relation, RemotePlan, SourceMetrics,
-    StatementContext, Support, Workers, check_plan,
+    BatchStream, ColumnStatistics, Connector, Error, Keys, Literal, OpenRequest, Prefer, Relation, RemotePlan,
+    SourceMetrics, StatementContext, Support, Workers, check_plan,
 };
 use junto_types::Alias;
 
@@ -48,6 +48,7 @@ pub struct RemoteScanExec {
     schema: SchemaRef,
     rows: f64,
     kept_local: Vec<String>,
+    prefer: Prefer,
     /// Per output column, what keys on it would do; none where the source takes no keys there.
     key_columns: Vec<Option<KeyColumn>>,
     keys_per_query: usize,
@@ -123,6 +124,7 @@ impl RemoteScanExec {
             schema,
             rows: node.work.rows,
             kept_local: node.kept_local.clone(),
+            prefer: node.prefer,
             key_columns: columns.iter().zip(&node.origin).map(key_column).collect(),
             keys_per_query: capabilities.keys.as_ref().map_or(0, |keys| keys.max_per_query),
             transfer: sent + decoded,
@@ -145,6 +147,11 @@ impl RemoteScanExec {
     /// What is read.
     pub fn plan(&self) -> &RemotePlan {
         &self.plan
+    }
+
+    /// What counts for the connection read from.
+    pub(super) fn prefer(&self) -> Prefer {
+        self.prefer
     }
 
     /// Whether every row of a table comes, and nothing else.
