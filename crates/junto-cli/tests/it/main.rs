@@ -20,6 +20,7 @@ mod joins;
 mod little_memory;
 mod network;
 mod network_joins;
+mod reading_ahead;
 mod servers;
 mod sessions;
 mod spilling;
