@@ -2,8 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -39,8 +39,16 @@ struct Shared {
     disturbance: Mutex<Disturbance>,
     longest: AtomicU64,
     from_clients: Mutex<Vec<u8>>,
-    sockets: Mutex<Vec<TcpStream>>,
+    connections: Mutex<Vec<Weak<Connection>>>,
     has_ended: AtomicBool,
+}
+
+/// A client and its server. Closed with the last of its two threads: a server that still writes would not notice an end of
+/// what it reads.
+#[derive(Debug)]
+struct Connection {
+    client: TcpStream,
+    server: TcpStream,
 }
 
 impl Proxy {
@@ -56,7 +64,7 @@ impl Proxy {
             disturbance: Mutex::new(Disturbance::None),
             longest: AtomicU64::new(0),
             from_clients: Mutex::default(),
-            sockets: Mutex::default(),
+            connections: Mutex::default(),
             has_ended: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
@@ -103,8 +111,8 @@ impl Drop for Proxy {
         self.shared.has_ended.store(true, Ordering::SeqCst);
         // Wakes the thread that accepts.
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
-        for socket in self.shared.sockets.lock().drain(..) {
-            let _ = socket.shutdown(Shutdown::Both);
+        for connection in self.shared.connections.lock().drain(..).filter_map(|connection| connection.upgrade()) {
+            connection.end();
         }
     }
 }
@@ -112,25 +120,25 @@ impl Drop for Proxy {
 impl Shared {
     /// Connects a client with the server, on two threads.
     fn serve(self: Arc<Self>, client: TcpStream) -> std::io::Result<()> {
-        let server = TcpStream::connect(self.server)?;
-        for socket in [&client, &server] {
+        let connection = Arc::new(Connection { client, server: TcpStream::connect(self.server)? });
+        for socket in [&connection.client, &connection.server] {
             socket.set_nodelay(true)?;
-            self.sockets.lock().push(socket.try_clone()?);
         }
-        let (mut from, mut to, shared) = (client.try_clone()?, server.try_clone()?, Arc::clone(&self));
+        self.connections.lock().push(Arc::downgrade(&connection));
+        let (shared, asking) = (Arc::clone(&self), Arc::clone(&connection));
         std::thread::spawn(move || {
-            let _closed = shared.pass_to_server(&mut from, &mut to);
-            end(&from, &to);
+            let _closed = shared.pass_to_server(&asking.client, &asking.server);
+            asking.end();
         });
         let disturbance = *self.disturbance.lock();
         std::thread::spawn(move || {
-            let _closed = self.pass_to_client(&server, &client, disturbance);
-            end(&server, &client);
+            let _closed = self.pass_to_client(&connection.server, &connection.client, disturbance);
+            connection.end();
         });
         Ok(())
     }
 
-    fn pass_to_server(&self, client: &mut TcpStream, server: &mut TcpStream) -> std::io::Result<()> {
+    fn pass_to_server(&self, mut client: &TcpStream, mut server: &TcpStream) -> std::io::Result<()> {
         let mut chunk = vec![0; CHUNK];
         loop {
             let length = client.read(&mut chunk)?;
@@ -179,7 +187,10 @@ fn send(mut client: &TcpStream, bytes: &[u8], how: Disturbance) -> std::io::Resu
     Ok(())
 }
 
-fn end(one: &TcpStream, other: &TcpStream) {
-    let _ = one.shutdown(Shutdown::Both);
-    let _ = other.shutdown(Shutdown::Both);
+impl Connection {
+    /// Wakes both threads, which let go of it.
+    fn end(&self) {
+        let _ = self.client.shutdown(Shutdown::Both);
+        let _ = self.server.shutdown(Shutdown::Both);
+    }
 }

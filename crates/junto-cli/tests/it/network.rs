@@ -2,15 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use junto_connector::Reaper;
 use junto_engine::{Engine, Error, StatementOptions, Strategy};
 use junto_testkit::proxy::{Disturbance, Proxy};
 use junto_testkit::{Certificates, mariadb, postgres, require};
 
 use crate::engine::{count, engine, within};
-use crate::sessions::{Server, assert_within};
+use crate::sessions::{SOON, Server, assert_within};
 
-/// Until a server has let go of connections that are gone.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How much longer than its time-out a statement may take.
 const GRACE: Duration = Duration::from_secs(1);
 const READ: &str = "SELECT id, note FROM @db.t";
@@ -98,19 +97,12 @@ impl<'a> Behind<'a> {
         let outcome = count(&engine, self.sql, &self.options(timeout)).await;
         assert!(started.elapsed() < timeout + GRACE, "{disturbance:?}: {:?}", started.elapsed());
         drop(engine);
-        if self.is_shared() {
-            return outcome;
-        }
-        // It cannot always be told to stop over this network, and may be slow to notice beside other work.
-        assert_within(PATIENCE, Instant::now(), &format!("{disturbance:?}: something is left on the server"), || {
+        // It cannot always be told to stop over this network.
+        let limit = SOON + Reaper::JOB_LIMIT;
+        assert_within(limit, Instant::now(), &format!("{disturbance:?}: something is left on the server"), || {
             self.server.sessions(&self.database).is_empty()
         });
         outcome
-    }
-
-    /// Whether several connections share the read. One of them may stay for longer when another is cut.
-    fn is_shared(&self) -> bool {
-        self.rows >= 40_000
     }
 
     /// Bytes of the longest connection when nothing is disturbed.
