@@ -1,6 +1,6 @@
 """What work costs in a source that runs inside Junto: DuckDB and SQLite files, Parquet.
 
-Each statement goes to the source as it is (`junto query --on`), on one core, so that elapsed time is work. A figure is the
+Each statement goes to the source as it is (it has no `@`), on one core, so that elapsed time is work. A figure is the
 least of the runs, in microseconds for each row of `lineitem`. Differences between lines are the constants of `Costs` in
 the source's connector.
 """
@@ -12,6 +12,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 
+from .native import junto_ms
 from .progress import say
 from .sources import Sources
 
@@ -73,28 +74,18 @@ WORK = (
 
 def measure_costs(program: str, sources: Sources, names: list[str], runs: int) -> str:
     """Measures each of the sources and returns a Markdown table: a line per statement, microseconds per row."""
-    urls = {"duck": f"duckdb:{sources.duck}", "lite": f"sqlite:{sources.lite}", "lake": f"files:{sources.lake}"}
-    rows = {name: _count(program, urls[name]) for name in names}
+    # Inherited by the programs that are measured.
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    urls = {name: sources.junto_url(name) for name in names}
+    rows = {name: _count(program, url) for name, url in urls.items()}
     lines = [f"| statement | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
     for work in WORK:
-        figures = [_least_ms(program, urls[name], work.sql, runs) * 1000 / rows[name] for name in names]
+        figures = [min(junto_ms(program, urls[name], work.sql, runs)[1:]) * 1000 / rows[name] for name in names]
         lines.append(f"| {work.group}: {work.what} | {' | '.join(f'{figure:.3f}' for figure in figures)} |")
         say(lines[-1])
     return "\n".join(lines)
 
 
 def _count(program: str, url: str) -> int:
-    command = [program, "query", "-c", f"s={url}", "--on", "s", "--format", "jsonl-array", f"select count(*) from {LINES}"]
+    command = [program, "query", "-c", f"s={url}", "--format", "jsonl-array", f"select count(*) from {LINES}"]
     return int(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])[0])
-
-
-def _least_ms(program: str, url: str, sql: str, runs: int) -> float:
-    """The shortest of the runs after the first, on one core."""
-    limits = ["--limit", "none", "--timeout", "none", "--timing", "--repeat", str(runs + 1)]
-    command = [program, "query", "-c", f"s={url}", "--on", "s", *limits, sql]
-    one_core = {min(os.sched_getaffinity(0))}
-    ran = subprocess.run(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, one_core),
-    )
-    return min(json.loads(line)["elapsed_ms"] for line in ran.stderr.splitlines()[1:])

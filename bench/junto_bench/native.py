@@ -66,13 +66,13 @@ class Native:
 def measure_native(program: str, sources: Sources, results: list[Native]) -> None:
     """Measures each statement on PostgreSQL and MariaDB, first the library, then Junto, and adds to the results."""
     for source, url, library in (
-        ("PostgreSQL", sources.pg.url("postgres"), libpq(sources.pg)),
-        ("MariaDB", sources.my.url("mysql"), libmariadb(sources.my)),
+        ("PostgreSQL", sources.junto_url("pg"), libpq(sources.pg)),
+        ("MariaDB", sources.junto_url("my"), libmariadb(sources.my)),
     ):
         for statement in STATEMENTS:
             library(statement.sql)
             direct = [timed_ms(library, statement.sql) for _ in range(statement.repeats)]
-            through = junto_ms(program, url, statement)
+            through = junto_ms(program, url, statement.sql, statement.repeats)
             result = Native(
                 source, statement.name, statement.sql, statement.repeats,
                 statistics.median(direct), statistics.median(through[1:]), through[0],
@@ -81,13 +81,13 @@ def measure_native(program: str, sources: Sources, results: list[Native]) -> Non
             results.append(result)
 
 
-def junto_ms(program: str, url: str, statement: Statement) -> list[float]:
+def junto_ms(program: str, url: str, sql: str, repeats: int) -> list[float]:
     """The times of all runs. The first one connects and writes the rows, the others read them."""
     command = [program, "query", "-c", f"db={url}", "--limit", "none", "--timeout", "none", "--format", "jsonl-array"]
-    command += ["--timing", "--repeat", str(statement.repeats + 1), statement.sql]
+    command += ["--timing", "--repeat", str(repeats + 1), sql]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if done.returncode:
-        raise SystemExit(f"junto failed on `{statement.sql}`: {done.stderr}")
+        raise SystemExit(f"junto failed on `{sql}`: {done.stderr}")
     return [json.loads(line)["elapsed_ms"] for line in done.stderr.splitlines() if line.startswith("{")]
 
 

@@ -50,6 +50,16 @@ class Sources:
     duck: Path
     lake: Path
 
+    def junto_url(self, name: str) -> str:
+        """The source called `name`, as Junto connects to it."""
+        return {
+            "pg": self.pg.url("postgres"),
+            "my": self.my.url("mysql"),
+            "lite": f"sqlite:{self.lite}",
+            "duck": f"duckdb:{self.duck}",
+            "lake": f"files:{self.lake}",
+        }[name]
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=str)
 

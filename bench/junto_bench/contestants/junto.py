@@ -54,21 +54,12 @@ class Junto:
         """Nothing stays open between queries."""
 
     def _command(self, sql: str, used: list[str], runs: int, timeout: float) -> list[str]:
-        connections = [word for source in used for word in ("-c", f"{source}={self._url(source)}")]
+        connections = [word for source in used for word in ("-c", f"{source}={self._sources.junto_url(source)}")]
         limits = ["--limit", "none", "--timeout", f"{timeout:g}s"]
         if self._memory_limit:
             limits += ["--memory-limit", self._memory_limit]
         shape = ["--format", "jsonl-array", "--timing", "--repeat", str(runs)]
         return [self._program, "query", *connections, *limits, *shape, sql]
-
-    def _url(self, source: str) -> str:
-        return {
-            "pg": self._sources.pg.url("postgres"),
-            "my": self._sources.my.url("mysql"),
-            "lite": f"sqlite:{self._sources.lite}",
-            "duck": f"duckdb:{self._sources.duck}",
-            "lake": f"files:{self._sources.lake}",
-        }[source]
 
 
 class Outcome:
