@@ -168,7 +168,7 @@ pub(crate) fn weight_of_data(node: &RemoteNode) -> f64 {
 }
 
 /// Bytes of a value, per column of the plan.
-pub(crate) fn row_bytes(node: &RemoteNode) -> Vec<f64> {
+pub(crate) fn column_bytes(node: &RemoteNode) -> Vec<f64> {
     let types = node.plan.root.types();
     types.iter().zip(&node.origin).map(|(data_type, origin)| value_bytes(data_type, origin.as_ref())).collect()
 }

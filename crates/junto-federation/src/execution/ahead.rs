@@ -8,13 +8,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Statistics};
 use datafusion::error::Result;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, SpillFile, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
@@ -28,7 +26,6 @@ use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet, Sp
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
-use datafusion::physical_plan::spill::SpillManager;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, StatisticsArgs};
 use futures::stream::BoxStream;
@@ -36,12 +33,13 @@ use futures::{StreamExt, TryStreamExt, stream};
 use junto_connector::Prefer;
 use tokio::sync::oneshot;
 
+use super::room::Room;
 use super::{ForgettingExec, RemoteScanExec, apart};
 
 /// Estimated bytes up to which a read is begun early.
 const MOST_BYTES: f64 = 64e6;
-/// One part in so many of the statement's memory is for the batches of a stream that wait.
-const MEMORY_PART: usize = 16;
+/// One part in so many of the statement's memory is for what waits of a read, in all its partitions.
+const MEMORY_PARTS: usize = 16;
 const USE: &str = "a read that began early";
 
 /// Lets reads begin early. Must run after keys were given to scans, equal reads were found and joins have their last inputs.
@@ -182,7 +180,7 @@ impl ExecutionPlan for ReadAheadExec {
         let schema = self.schema();
         let metrics = SpillMetrics::new(&self.metrics, partition);
         let partitions = self.properties().output_partitioning().partition_count();
-        let room = Room::new(partitions, &task, Arc::clone(&schema), metrics);
+        let room = Room::new(USE, MEMORY_PARTS * partitions, &task, Arc::clone(&schema), metrics);
         let rows = self.input.execute(partition, task)?;
         let (wanted, waiting) = oneshot::channel();
         let reading = SpawnedTask::spawn(read_until(waiting, rows, room));
@@ -193,33 +191,6 @@ impl ExecutionPlan for ReadAheadExec {
             read.batches()
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches.try_flatten())))
-    }
-}
-
-/// Where batches wait.
-struct Room {
-    memory: MemoryReservation,
-    most_bytes: usize,
-    disk: SpillManager,
-}
-
-impl Room {
-    /// Room for one of so many partitions.
-    fn new(partitions: usize, task: &TaskContext, schema: SchemaRef, metrics: SpillMetrics) -> Self {
-        let memory = MemoryConsumer::new(USE).register(task.memory_pool());
-        let most_bytes = match task.memory_pool().memory_limit() {
-            MemoryLimit::Finite(bytes) => bytes / MEMORY_PART / partitions.max(1),
-            MemoryLimit::Infinite | MemoryLimit::Unknown => usize::MAX,
-        };
-        let disk = SpillManager::new(task.runtime_env(), metrics, schema)
-            .with_compression_type(task.session_config().spill_compression());
-        Self { memory, most_bytes, disk }
-    }
-
-    /// Whether there is memory for a batch, which is taken then.
-    fn takes(&self, batch: &RecordBatch) -> bool {
-        let bytes = batch.get_array_memory_size();
-        self.memory.size().saturating_add(bytes) <= self.most_bytes && self.memory.try_grow(bytes).is_ok()
     }
 }
 
@@ -313,13 +284,13 @@ mod tests {
 
     /// Room for two batches; others wait on the disk.
     fn room() -> Room {
-        let bytes = 2 * batch(0).get_array_memory_size() * MEMORY_PART;
+        let bytes = 2 * batch(0).get_array_memory_size() * MEMORY_PARTS;
         let runtime = RuntimeEnvBuilder::new().with_memory_limit(bytes, 1.0).build_arc().expect("a runtime");
         let (scalar, higher_order, aggregate, window) = Default::default();
         let config = SessionConfig::new();
         let task = TaskContext::new(None, "test".into(), config, scalar, higher_order, aggregate, window, runtime);
         let metrics = SpillMetrics::new(&ExecutionPlanMetricsSet::new(), 0);
-        Room::new(1, &task, batch(0).schema(), metrics)
+        Room::new(USE, MEMORY_PARTS, &task, batch(0).schema(), metrics)
     }
 
     fn rows(arrivals: impl Stream<Item = Result<RecordBatch>> + Send + 'static) -> SendableRecordBatchStream {

@@ -6,6 +6,7 @@ mod forgetting;
 mod materialize;
 mod merge;
 mod once;
+mod room;
 mod scan;
 mod shared;
 mod stored;

@@ -16,12 +16,10 @@ use datafusion::common::{DataFusionError, Statistics, internal_err};
 use datafusion::error::Result;
 use datafusion::execution::SpillFile;
 use datafusion::execution::TaskContext;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::ReplaceChildrenOptions;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, SpillMetrics};
-use datafusion::physical_plan::spill::SpillManager;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, SendableRecordBatchStream, StatisticsArgs,
@@ -30,12 +28,14 @@ use futures::future::{BoxFuture, Shared};
 use futures::{FutureExt, StreamExt, stream};
 use parking_lot::Mutex;
 
+use super::room::Room;
 use super::{MaterializeExec, RemoteScanExec, apart};
 
 /// Estimated rows up to which a read is kept for its other readers.
 const MOST_ROWS: f64 = 2_000_000.0;
 /// One part in so many of the statement's memory is for the batches of a stream that are kept. The others wait on the disk.
-const MEMORY_PART: usize = 8;
+const MEMORY_PARTS: usize = 8;
+const USE: &str = "a read that is used twice";
 
 /// Finds equal reads. Must run after keys were given to scans.
 #[derive(Debug, Clone, Copy, Default)]
@@ -115,13 +115,6 @@ enum Stored {
     OnDisk(Arc<dyn SpillFile>),
 }
 
-/// Where batches are kept.
-struct Room {
-    memory: MemoryReservation,
-    most_bytes: usize,
-    disk: SpillManager,
-}
-
 /// What comes after the batches that are kept.
 #[derive(Default)]
 enum Rest {
@@ -150,7 +143,7 @@ impl Rows {
         let Some(kept) = self.partitions.get(partition) else { return Ok(None) };
         let open = || {
             let metrics = SpillMetrics::new(&self.metrics, partition);
-            let room = Room::new(task, self.scan.schema(), metrics);
+            let room = Room::new(USE, MEMORY_PARTS, task, self.scan.schema(), metrics);
             Ok((self.scan.execute(partition, Arc::clone(task))?, room))
         };
         Kept::batch(kept, index, open).await
@@ -178,7 +171,7 @@ impl Kept {
                 (next, stored)
             };
             if let Some((stored, room)) = stored {
-                return room.taken(stored).await;
+                return stored.taken(&room).await;
             }
             let Some(next) = next else { return Ok(None) };
             let arrived = next.await;
@@ -204,7 +197,7 @@ impl Kept {
         self.rest = match arrived {
             None => Rest::Ended,
             Some(Err(error)) => Rest::Failed(error),
-            Some(Ok(batch)) => match room.put(batch) {
+            Some(Ok(batch)) => match Stored::put(batch, room) {
                 Err(error) => Rest::Failed(Arc::new(error)),
                 Ok(stored) => {
                     self.batches.push(stored);
@@ -215,33 +208,20 @@ impl Kept {
     }
 }
 
-impl Room {
-    fn new(task: &TaskContext, schema: SchemaRef, metrics: SpillMetrics) -> Self {
-        let memory = MemoryConsumer::new("a read that is used twice").register(task.memory_pool());
-        let most_bytes = match task.memory_pool().memory_limit() {
-            MemoryLimit::Finite(bytes) => bytes / MEMORY_PART,
-            MemoryLimit::Infinite | MemoryLimit::Unknown => usize::MAX,
-        };
-        let disk = SpillManager::new(task.runtime_env(), metrics, schema)
-            .with_compression_type(task.session_config().spill_compression());
-        Self { memory, most_bytes, disk }
-    }
-
-    fn put(&self, batch: RecordBatch) -> Result<Stored> {
-        let bytes = batch.get_array_memory_size();
-        if self.memory.size().saturating_add(bytes) <= self.most_bytes && self.memory.try_grow(bytes).is_ok() {
+impl Stored {
+    fn put(batch: RecordBatch, room: &Room) -> Result<Self> {
+        if room.takes(&batch) {
             return Ok(Stored::InMemory(batch));
         }
-        let file =
-            self.disk.spill_record_batch_and_finish(std::slice::from_ref(&batch), "a read that is used twice")?;
+        let file = room.disk.spill_record_batch_and_finish(std::slice::from_ref(&batch), USE)?;
         Ok(file.map_or(Stored::InMemory(batch), Stored::OnDisk))
     }
 
-    async fn taken(&self, stored: Stored) -> Result<Option<RecordBatch>> {
-        match stored {
+    async fn taken(self, room: &Room) -> Result<Option<RecordBatch>> {
+        match self {
             Stored::InMemory(batch) => Ok(Some(batch)),
             Stored::OnDisk(file) => {
-                let mut rows = self.disk.read_spill_as_stream_unbuffered(file, None)?;
+                let mut rows = room.disk.read_spill_as_stream_unbuffered(file, None)?;
                 match rows.next().await {
                     Some(batch) => Ok(Some(apart(&batch?)?)),
                     None => internal_err!("a batch that was put on the disk is not there"),
@@ -390,7 +370,10 @@ mod tests {
             let arrivals = arrivals.lock().take().expect("it is opened once");
             let stream = RecordBatchStreamAdapter::new(batch(0).schema(), arrivals);
             let metrics = SpillMetrics::new(&ExecutionPlanMetricsSet::new(), 0);
-            Ok((Box::pin(stream) as SendableRecordBatchStream, Room::new(&task, batch(0).schema(), metrics)))
+            Ok((
+                Box::pin(stream) as SendableRecordBatchStream,
+                Room::new(USE, MEMORY_PARTS, &task, batch(0).schema(), metrics),
+            ))
         };
         (sender, open)
     }
@@ -443,7 +426,7 @@ mod tests {
     #[tokio::test]
     async fn what_does_not_fit_comes_from_the_disk() {
         let fits = batch(0).get_array_memory_size();
-        let (sender, open) = read(2 * fits * MEMORY_PART);
+        let (sender, open) = read(2 * fits * MEMORY_PARTS);
         let kept = Mutex::new(Kept::default());
         for value in 0..5 {
             sender.unbounded_send(Ok(batch(value))).expect("open");

@@ -128,7 +128,7 @@ impl RemoteScanExec {
             key_columns: columns.iter().zip(&node.origin).map(key_column).collect(),
             keys_per_query: capabilities.keys.as_ref().map_or(0, |keys| keys.max_per_query),
             transfer: sent + decoded,
-            value_bytes: cost::row_bytes(node),
+            value_bytes: cost::column_bytes(node),
             sent: Arc::default(),
             bindings: Vec::new(),
             values: Values::of(&node.parameters, context)?,
