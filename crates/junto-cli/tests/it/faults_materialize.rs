@@ -128,8 +128,18 @@ impl Pair {
         self.assert_as_before(Instant::now());
     }
 
-    fn killed_target(&self) {
-        let Target::Server { server, database } = &self.target else { panic!("no server") };
+    /// In every way: a file has no session to kill.
+    fn assert_ends_well(&self) {
+        self.ctrl_c();
+        self.time_out();
+        self.killed_source();
+        if let Target::Server { server, database } = &self.target {
+            self.killed_target(*server, database);
+        }
+        self.crash();
+    }
+
+    fn killed_target(&self, server: Server<'_>, database: &str) {
         let end = || {
             if server.temporary_tables(database) > 0 {
                 server.end(&server.sessions(database));
@@ -167,38 +177,24 @@ impl Pair {
 fn rows_on_their_way_to_postgresql() {
     let server = require!(postgres::shared());
     let pair = Pair::with_server(Server::Postgres(server), server, "cli_to_postgres");
-    pair.ctrl_c();
-    pair.time_out();
-    pair.killed_source();
-    pair.killed_target();
-    pair.crash();
+    pair.assert_ends_well();
 }
 
 #[test]
 fn rows_on_their_way_to_mariadb() {
     let target = Server::MariaDb(require!(mariadb_with_files()));
     let pair = Pair::with_server(target, require!(postgres::shared()), "cli_to_mariadb");
-    pair.ctrl_c();
-    pair.time_out();
-    pair.killed_source();
-    pair.killed_target();
-    pair.crash();
+    pair.assert_ends_well();
 }
 
 #[test]
 fn rows_on_their_way_to_sqlite() {
     let pair = Pair::with_sqlite(require!(postgres::shared()), "cli_to_sqlite");
-    pair.ctrl_c();
-    pair.time_out();
-    pair.killed_source();
-    pair.crash();
+    pair.assert_ends_well();
 }
 
 #[test]
 fn rows_on_their_way_to_duckdb() {
     let pair = Pair::with_duckdb(require!(postgres::shared()), "cli_to_duckdb");
-    pair.ctrl_c();
-    pair.time_out();
-    pair.killed_source();
-    pair.crash();
+    pair.assert_ends_well();
 }
