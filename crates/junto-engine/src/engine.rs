@@ -140,12 +140,12 @@ impl Engine {
         }
         let mut run = Box::pin(Run::planned(Arc::clone(&self.shared), sql, options)).await?;
         if analyze {
-            run.start()?;
+            run.start_measured()?;
             while let Some(batch) = run.next().await {
                 batch?;
             }
         }
-        Ok(run.explanation(analyze))
+        Ok(run.explanation())
     }
 
     /// Checks a statement without running it: names, types, connections.

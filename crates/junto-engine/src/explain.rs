@@ -8,7 +8,8 @@ use datafusion::physical_plan::{ExecutionPlan, displayable};
 use junto_connector::SourceMetrics;
 use junto_federation::keys::KeyTapExec;
 use junto_federation::{
-    Alternative, MaterializeExec, Operator, ReadAheadExec, RemoteScanExec, SharedScanExec, StatementSources,
+    Alternative, MaterializeExec, MeasuredExec, Operator, ReadAheadExec, RemoteScanExec, SharedScanExec,
+    StatementSources,
 };
 use junto_types::Alias;
 use serde::Serialize;
@@ -50,7 +51,7 @@ pub struct PlanNode {
     pub actual_rows: Option<u64>,
     /// Of these rows.
     pub estimated_bytes: Option<u64>,
-    /// As they came from the source; none for what runs here.
+    /// Of a read, as they came from the source.
     pub actual_bytes: Option<u64>,
     /// Queries sent: one for each part, or list of keys.
     pub actual_queries: Option<u64>,
@@ -93,10 +94,11 @@ impl Explanation {
         Self { strategy: Strategy::Native, reason, alternatives: Vec::new(), notes: Vec::new(), root }
     }
 
-    pub(crate) fn federated(compiled: &Compiled, reason: &str, analyzed: bool) -> Self {
+    /// `ran`: the plan with its actual figures, if it ran.
+    pub(crate) fn federated(compiled: &Compiled, ran: Option<&Arc<dyn ExecutionPlan>>, reason: &str) -> Self {
         // Estimates are no reason to show nothing.
         let known = compiled.local.of(&compiled.plan).unwrap_or_default();
-        let root = node(&compiled.plan, known, &compiled.sources, analyzed);
+        let root = node(ran.unwrap_or(&compiled.plan), known, &compiled.sources, ran.is_some());
         let of_source = |(alias, metrics): (&Alias, &Arc<SourceMetrics>)| {
             metrics.notes().into_iter().map(|note| format!("@{alias}: {note}")).collect::<Vec<_>>()
         };
@@ -117,6 +119,8 @@ fn alternative(of: &Alternative) -> String {
 }
 
 fn node(plan: &Arc<dyn ExecutionPlan>, known: Operator, sources: &StatementSources, analyzed: bool) -> PlanNode {
+    let measured = plan.downcast_ref::<MeasuredExec>();
+    let plan = measured.map_or(plan, MeasuredExec::input);
     let metrics = analyzed.then(|| plan.metrics()).flatten();
     let mut node = PlanNode {
         operator: displayable(plan.as_ref()).one_line().to_string().trim().to_owned(),
@@ -124,6 +128,7 @@ fn node(plan: &Arc<dyn ExecutionPlan>, known: Operator, sources: &StatementSourc
         elapsed_ms: metrics.as_ref().and_then(MetricsSet::elapsed_compute).map(|nanos| nanos as f64 / 1e6),
         estimated_rows: known.rows.map(|rows| rows.round() as u64),
         estimated_bytes: known.bytes.map(|bytes| bytes.round() as u64),
+        actual_bytes: measured.map(MeasuredExec::bytes),
         kept_local: known.kept_local,
         partitions: Some(plan.properties().output_partitioning().partition_count() as u64),
         children: plan

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{Stream, StreamExt};
 use junto_connector::{Error as SourceError, NativeResult, SourceMetrics};
-use junto_federation::{RemoteTable, StatementSources};
+use junto_federation::{MeasuredExec, RemoteTable, StatementSources};
 use junto_types::{Alias, Limits};
 
 use crate::compile::{self, Compiled, Plan};
@@ -134,6 +134,10 @@ struct Federated {
     sql: String,
     options: StatementOptions,
     compiled: Arc<Compiled>,
+    /// Whether the bytes are counted that operators hand on.
+    measures: bool,
+    /// The plan that runs, if they are.
+    measured: Option<Arc<dyn ExecutionPlan>>,
     attempt: Plan,
     restarts: usize,
     /// Why it was started once more.
@@ -166,6 +170,8 @@ impl Run {
                 sql: sql.to_owned(),
                 options: options.clone(),
                 compiled,
+                measures: false,
+                measured: None,
                 attempt,
                 restarts: 0,
                 reasons: Vec::new(),
@@ -205,16 +211,32 @@ impl Run {
         }
     }
 
+    /// Begins to read, and counts what operators hand on.
+    ///
+    /// # Errors
+    /// As [`Run::start`].
+    pub(crate) fn start_measured(&mut self) -> Result<(), Error> {
+        if let Some(federated) = &mut self.federated {
+            federated.measures = true;
+        }
+        self.start()
+    }
+
     /// Begins to read.
     ///
     /// # Errors
     /// What the plan refuses at once.
     pub(crate) fn start(&mut self) -> Result<(), Error> {
-        let Some(federated) = &self.federated else { return Ok(()) };
+        let Some(federated) = &mut self.federated else { return Ok(()) };
         let compiled = &federated.compiled;
         let (sql, memory) = (federated.sql.clone(), federated.options.limits.memory_bytes);
         let failed = move |error| Error::from_datafusion(&error, &sql, memory);
-        let stream = execute_stream(Arc::clone(&compiled.plan), Arc::clone(&compiled.task)).map_err(&failed)?;
+        let mut plan = Arc::clone(&compiled.plan);
+        if federated.measures {
+            plan = MeasuredExec::over_all(plan).map_err(&failed)?;
+            federated.measured = Some(Arc::clone(&plan));
+        }
+        let stream = execute_stream(plan, Arc::clone(&compiled.task)).map_err(&failed)?;
         let schema = Arc::clone(&self.schema);
         self.batches = Box::pin(stream.map(move |batch| {
             let batch = batch.map_err(&failed)?;
@@ -272,9 +294,10 @@ impl Run {
         self.progress.sources()
     }
 
-    pub(crate) fn explanation(&self, analyzed: bool) -> Explanation {
+    /// The plan, with actual figures after [`Run::start_measured`].
+    pub(crate) fn explanation(&self) -> Explanation {
         match &self.federated {
-            Some(federated) => Explanation::federated(&federated.compiled, &self.reason, analyzed),
+            Some(federated) => Explanation::federated(&federated.compiled, federated.measured.as_ref(), &self.reason),
             None => Explanation::default(),
         }
     }

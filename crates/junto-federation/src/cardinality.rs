@@ -14,7 +14,7 @@ use crate::keys::MAX_KEYS;
 use crate::node::{Origin, RemoteNode};
 use crate::source::{RemoteTable, RemoteTableSource};
 use crate::statistics::{RANGE, UNKNOWN_ROWS, column_statistics, covered_part, selectivity};
-use crate::translate::translate;
+use crate::translate::{DECIMAL_CASTS, translate};
 
 /// Share of the left rows a semi or anti join keeps when nothing is known.
 const SEMI_JOIN: f64 = 0.5;
@@ -188,6 +188,9 @@ pub(crate) fn column_position(expr: &Expr, schema: &DFSchema) -> Option<usize> {
         Expr::Column(column) => schema.maybe_index_of_column(column),
         Expr::Alias(alias) => column_position(&alias.expr, schema),
         Expr::Cast(cast) => column_position(&cast.expr, schema),
+        Expr::ScalarFunction(call) if DECIMAL_CASTS.contains(&call.func.name()) => {
+            column_position(call.args.first()?, schema)
+        }
         _ => None,
     }
 }

@@ -270,12 +270,17 @@ const MANY_KEYS: f64 = 10_000.0;
 
 /// Keys up to which reading by them is taken to be cheaper than reading everything.
 pub(crate) fn most_keys(node: &RemoteNode, key: KeyedBy<'_>, most: f64, cores: f64) -> f64 {
-    let full = read(node, cores).time(cores);
+    // Data that several connections bring at once is no less data.
+    let figure = |cost: Cost| match node.prefer {
+        Prefer::Fastest => cost.time(cores),
+        Prefer::LeastData => cost.cpu,
+    };
+    let full = figure(read(node, cores));
     let (mut low, mut high) = (0.0, most.min(key.distinct));
     // The cost of keys grows with their number, so the break-even is found by halving.
     for _ in 0..20 {
         let middle = f64::midpoint(low, high);
-        if keyed_read(node, key, middle, cores).time(cores) < full {
+        if figure(keyed_read(node, key, middle, cores)) < full {
             low = middle;
         } else {
             high = middle;

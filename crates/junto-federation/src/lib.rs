@@ -30,8 +30,8 @@ pub use cardinality::column_origin;
 pub use cost::Work;
 pub use dependencies::GroupsAlone;
 pub use execution::{
-    ForgettingExec, Forgotten, MaterializeExec, ReadAhead, ReadAheadExec, ReadOnce, Reads, RemoteScanExec,
-    SharedScanExec, SourceFailure, StatementSources, apart,
+    ForgettingExec, Forgotten, MaterializeExec, MeasuredExec, ReadAhead, ReadAheadExec, ReadOnce, Reads,
+    RemoteScanExec, SharedScanExec, SourceFailure, StatementSources, apart,
 };
 pub use local::{LocalOperators, Operator};
 pub use node::{Filled, Origin, RemoteNode};
@@ -39,3 +39,4 @@ pub use planner::{FederatedPlanner, PlanError, Planned};
 pub use remote_estimates::RemoteEstimates;
 pub use source::{RemoteTable, RemoteTableSource};
 pub use strategy::{Alternative, Refused, Strategy};
+pub use translate::DECIMAL_CASTS;

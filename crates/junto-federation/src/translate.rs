@@ -11,6 +11,9 @@ use datafusion::logical_expr::expr::{InList, Placeholder, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Like, Operator, Volatility};
 use junto_connector::expr::{ArithmeticOp, CompareOp, Expr as RemoteExpr, Function, Literal};
 
+/// Functions that are the engine's casts from decimals to floating-point numbers.
+pub const DECIMAL_CASTS: [&str; 2] = ["to_real", "to_double"];
+
 /// Why an expression stays local.
 pub(crate) type Refusal = String;
 
@@ -212,6 +215,11 @@ fn function(call: &ScalarFunction, whole: &Expr, schema: &DFSchema) -> Result<Re
     };
     let mut args = call.args.iter().map(|arg| translate(arg, schema)).collect::<Result<Vec<_>, _>>()?;
     let data_type = type_of(whole, schema)?;
+    if DECIMAL_CASTS.contains(&name)
+        && let Some(expr) = args.pop()
+    {
+        return Ok(RemoteExpr::Cast { expr: Box::new(expr), to: data_type });
+    }
     if let (Some(op), 2) = (arithmetic, args.len()) {
         let (right, left) = (args.pop(), args.pop());
         if let (Some(left), Some(right)) = (left, right) {

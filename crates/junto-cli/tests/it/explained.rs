@@ -68,7 +68,11 @@ fn operators_that_run_here_have_estimates_beside_what_came() {
         assert!(node["partitions"].as_u64().is_some_and(|count| count > 0), "{node}");
     }
     let all = "SELECT o.id, u.name FROM @shop.orders o JOIN @crm.users u ON u.id = o.user_id";
-    assert_eq!(rows(&analyzed(&place, all), "HashJoinExec"), [(4_000, 4_000)]);
+    let nodes_of_all = analyzed(&place, all);
+    assert_eq!(rows(&nodes_of_all, "HashJoinExec"), [(4_000, 4_000)]);
+    // Ids of eight bytes, and each name ten times: "user 0" to "user 399".
+    assert_eq!(nodes_of_all[0]["actual_bytes"], 4_000 * 8 + 10 * (10 * 6 + 90 * 7 + 300 * 8));
+    assert!(nodes_of_all.iter().all(|node| node["actual_bytes"].is_u64()), "{nodes_of_all:?}");
     // A condition on groups is taken to keep few, and keeps none here.
     let (kept, none) = rows(&nodes, "FilterExec")[0];
     assert!((1..400).contains(&kept) && none == 0, "{kept}");

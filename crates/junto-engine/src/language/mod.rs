@@ -12,6 +12,7 @@ mod exists;
 mod harmonise;
 mod known;
 mod named;
+mod nearest;
 mod nested_loops;
 mod not_in;
 mod now;

@@ -58,21 +58,29 @@ impl AnalyzerRule for Unnamed {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(|plan| {
-            let names = NamePreserver::new(&plan);
-            let named = |expr: Expr| {
-                let name = names.save(&expr);
-                let rewritten = expr.transform_up(unwrap)?;
-                Ok(rewritten.update_data(|expr| name.restore(expr)))
-            };
-            plan.map_expressions(|expr| match expr {
-                // The columns of the groups, each with a name of its own.
-                Expr::GroupingSet(_) => expr.map_children(named),
-                other => named(other),
-            })
-        })
-        .map(|transformed| transformed.data)
+        plan.transform_up_with_subqueries(|plan| keeping_names(plan, unwrap)).map(|transformed| transformed.data)
     }
+}
+
+/// The plan with the expressions of its root rewritten from their leaves up, its columns called as before.
+///
+/// # Errors
+/// Those of `rewrite`.
+pub(super) fn keeping_names(
+    plan: LogicalPlan,
+    rewrite: impl Fn(Expr) -> Result<Transformed<Expr>>,
+) -> Result<Transformed<LogicalPlan>> {
+    let names = NamePreserver::new(&plan);
+    let named = |expr: Expr| {
+        let name = names.save(&expr);
+        let rewritten = expr.transform_up(&rewrite)?;
+        Ok(rewritten.update_data(|expr| name.restore(expr)))
+    };
+    plan.map_expressions(|expr| match expr {
+        // The columns of the groups, each with a name of its own.
+        Expr::GroupingSet(_) => expr.map_children(named),
+        other => named(other),
+    })
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -24,6 +24,7 @@ use super::exists::SelectedExists;
 use super::harmonise::Harmonise;
 use super::known::LessKnown;
 use super::named::Unnamed;
+use super::nearest::Nearest;
 use super::nested_loops::NestedLoops;
 use super::not_in::NotIn;
 use super::outer_types::OuterTypes;
@@ -108,7 +109,8 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
     Ok(state)
 }
 
-/// What only names expressions goes first, comparisons are settled next, then DataFusion coerces the rest.
+/// What only names expressions goes first, comparisons are settled next, then DataFusion coerces the rest; casts that
+/// came of it are made exact last.
 fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules = Analyzer::new().rules;
     rules.insert(0, Arc::new(Harmonise));
@@ -118,6 +120,7 @@ fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules.insert(0, Arc::new(SelectedExists));
     rules.insert(0, Arc::new(ComputedBelow));
     rules.insert(0, Arc::new(Unnamed));
+    rules.push(Arc::new(Nearest));
     rules
 }
 
