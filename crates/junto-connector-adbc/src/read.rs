@@ -303,7 +303,7 @@ fn deliver(result: &mut Executed, query: &Query, control: &Control, sender: &mps
     let mut coalescer = BatchCoalescer::new(Arc::clone(&schema), query.batch_rows.max(1));
     let arrow = |cause: arrow::error::ArrowError| Error::internal(cause.to_string());
     let send = |batch: RecordBatch| {
-        query.context.metrics.add_rows(batch.num_rows() as u64, batch.get_array_memory_size() as u64);
+        query.context.metrics.add_batch(&batch);
         sender.blocking_send(Message::Batch(batch)).map_err(|_| Error::Cancelled)
     };
     for batch in result.reader.by_ref() {

@@ -207,7 +207,7 @@ impl Connector for ExampleConnector {
         let chunks: Vec<Vec<Vec<Cell>>> = rows.chunks(request.batch_rows.max(1)).map(<[_]>::to_vec).collect();
         Ok(Box::pin(futures::stream::iter(chunks.into_iter().map(move |rows| {
             let batch = batch(&schema, &rows)?;
-            metrics.add_rows(batch.num_rows() as u64, batch.get_array_memory_size() as u64);
+            metrics.add_batch(&batch);
             Ok(batch)
         }))))
     }

@@ -12,7 +12,7 @@ use arrow::util::display::FormatOptions;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt;
-use junto_connector::{BatchStream, Error, Result, StatementContext};
+use junto_connector::{BatchStream, Error, Result, StatementContext, bytes_of};
 
 use crate::failure;
 use crate::table::OpenTable;
@@ -91,7 +91,7 @@ impl Running {
     /// Bytes are those read from files where the reader says so (Parquet), else those of the batches.
     fn count(&mut self, batch: &RecordBatch) {
         let scanned = bytes_scanned(self.plan.as_ref());
-        let bytes = if scanned > 0 { scanned - self.bytes_counted.min(scanned) } else { batch.get_array_memory_size() };
+        let bytes = if scanned > 0 { scanned - self.bytes_counted.min(scanned) } else { bytes_of(batch) };
         self.bytes_counted = scanned;
         self.context.metrics.add_rows(batch.num_rows() as u64, bytes as u64);
     }

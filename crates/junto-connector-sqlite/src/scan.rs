@@ -74,7 +74,7 @@ impl Sink {
         if self.control.is_stopped() {
             return Err(Error::Cancelled);
         }
-        self.metrics.add_rows(batch.num_rows() as u64, batch.get_array_memory_size() as u64);
+        self.metrics.add_batch(&batch);
         self.batches.blocking_send(batch).map_err(|_| Error::Cancelled)
     }
 

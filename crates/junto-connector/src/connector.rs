@@ -14,6 +14,7 @@ use futures::Stream;
 use junto_types::TableName;
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::bytes_of;
 use crate::capabilities::{Capabilities, Support, TypeClass};
 use crate::catalog::{SchemaInfo, TableInfo, TableSummary, TextSemantics};
 use crate::error::Result;
@@ -297,11 +298,16 @@ impl SourceMetrics {
         self.queries.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Rows arrived, and the bytes they took on the wire (or in Arrow, for sources without a wire).
+    /// Rows arrived, and the bytes they took on the wire.
     pub fn add_rows(&self, rows: u64, bytes: u64) {
         self.whole.iter().for_each(|whole| whole.add_rows(rows, bytes));
         self.rows.fetch_add(rows, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// A batch of a source without a wire.
+    pub fn add_batch(&self, batch: &RecordBatch) {
+        self.add_rows(batch.num_rows() as u64, bytes_of(batch) as u64);
     }
 
     /// Queries sent so far.

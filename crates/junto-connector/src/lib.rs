@@ -9,6 +9,7 @@
 //! Must not know: DataFusion, any concrete source, HTTP, files of configuration.
 //! Start reading at [`connector`], then [`plan`] and [`expr`].
 
+mod bytes;
 pub mod capabilities;
 pub mod catalog;
 mod check;
@@ -22,6 +23,7 @@ mod reaper;
 mod registry;
 pub mod statistics;
 
+pub use bytes::bytes_of;
 pub use capabilities::{Capabilities, Operation, Support, TypeClass};
 pub use catalog::{ColumnInfo, ForeignKey, IndexInfo, SchemaInfo, TableInfo, TableKind, TableSummary, TextSemantics};
 pub use check::check_plan;

@@ -169,6 +169,7 @@ fn planner(shared: &Shared, options: &StatementOptions, attempt: Plan) -> Federa
         push_down: planning.push_down && attempt.push_down,
         whatever_it_costs: planning.whatever_it_costs,
         values_in_reads: attempt.values_in_reads,
+        compute_once: planning.read_once,
         may_materialize: attempt.may_materialize,
     }
 }

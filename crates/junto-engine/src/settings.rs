@@ -25,7 +25,7 @@ pub struct Planning {
     pub reorder_joins: bool,
     pub push_down: bool,
     pub keyed_scans: bool,
-    /// Equal reads of one statement run once.
+    /// Equal reads and other equal parts of one statement run once.
     pub read_once: bool,
     /// Gives sources whatever they compute exactly, also where that is slower; off by default.
     pub whatever_it_costs: bool,

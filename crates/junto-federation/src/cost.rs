@@ -7,6 +7,7 @@
 use arrow::datatypes::DataType;
 use junto_connector::{Costs, Expr, Prefer, TypeClass};
 
+use crate::execution::MOST_LISTED;
 use crate::node::{Origin, RemoteNode};
 
 /// Rows a source must look at before a second connection is worth opening.
@@ -252,7 +253,9 @@ pub(crate) fn keyed_read(node: &RemoteNode, key: KeyedBy<'_>, keys: f64, cores: 
         node.work.server + node.work.scanned * costs.condition * 2.0
     };
     let all = server + found * (sent + decoded) + keys * KEY;
-    Cost { cpu: all, chain: costs.query + if keys > MANY_KEYS { all / cores } else { all } }
+    // Without an index a list of keys is a condition of a read in parts.
+    let is_shared = if key.indexed { keys > MANY_KEYS } else { keys <= MOST_LISTED as f64 && can_split(node) };
+    Cost { cpu: all, chain: costs.query + if is_shared { all / cores } else { all } }
 }
 
 /// The column whose keys restrict a read.

@@ -20,6 +20,7 @@ mod local;
 mod node;
 mod planner;
 mod remote_estimates;
+mod repeated;
 mod source;
 mod statistics;
 mod strategy;
@@ -30,8 +31,8 @@ pub use cardinality::column_origin;
 pub use cost::Work;
 pub use dependencies::GroupsAlone;
 pub use execution::{
-    ForgettingExec, Forgotten, MaterializeExec, MeasuredExec, ReadAhead, ReadAheadExec, ReadOnce, Reads,
-    RemoteScanExec, SharedScanExec, SourceFailure, StatementSources, apart,
+    ComputeOnce, ForgettingExec, Forgotten, MaterializeExec, MeasuredExec, ReadAhead, ReadAheadExec, ReadOnce, Reads,
+    RemoteScanExec, RepeatedExec, SharedScanExec, SourceFailure, StatementSources, apart,
 };
 pub use local::{LocalOperators, Operator};
 pub use node::{Filled, Origin, RemoteNode};

@@ -17,11 +17,12 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 
 use crate::absorb::{Absorber, MergeNode, narrow_all};
 use crate::dependencies::{GroupsAlone, with_groups_alone};
-use crate::execution::{StatementSources, merged, read};
+use crate::execution::{RepeatedExec, StatementSources, merged, read};
 use crate::join_keys;
 use crate::local::LocalOperators;
 use crate::node::RemoteNode;
 use crate::remote_estimates;
+use crate::repeated::{self, RepeatedNode};
 use crate::strategy::{self, Alternative, Refused, Strategy};
 
 /// Chooses how a statement runs, orders joins, gives operators to sources, and plans the rest with the stock planner.
@@ -38,6 +39,8 @@ pub struct FederatedPlanner {
     pub whatever_it_costs: bool,
     /// Values of subqueries that run first become part of reads; off: rows are compared with them here.
     pub values_in_reads: bool,
+    /// Equal parts of a plan may be computed once, by [`crate::ComputeOnce`].
+    pub compute_once: bool,
     /// Whether [`Strategy::Auto`] may bring rows to a database; off after one refused to take them.
     pub may_materialize: bool,
 }
@@ -50,6 +53,7 @@ impl Default for FederatedPlanner {
             push_down: true,
             whatever_it_costs: false,
             values_in_reads: true,
+            compute_once: true,
             may_materialize: true,
         }
     }
@@ -118,7 +122,9 @@ impl FederatedPlanner {
         let plan = guarded(narrow_all(rules.optimize(chosen.plan, &context, |_, _| {})?)?)?;
         let plan = join_keys::as_columns(plan)?;
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(RemoteScanPlanner)]);
-        let physical = planner.create_physical_plan(&plan, state).await?;
+        let once = self.compute_once && state.config_options().optimizer.prefer_hash_join;
+        let with_marks = if once { repeated::marked(plan.clone())? } else { plan.clone() };
+        let physical = planner.create_physical_plan(&with_marks, state).await?;
         let local = LocalOperators::new(plan, absorber);
         Ok(Planned { plan: physical, strategy: chosen.strategy, alternatives: chosen.alternatives, notes, local })
     }
@@ -195,6 +201,9 @@ impl ExtensionPlanner for RemoteScanPlanner {
         let cores = session.config().target_partitions();
         if let Some(node) = node.as_any().downcast_ref::<RemoteNode>() {
             return read(node, inputs, cores, context).map(Some);
+        }
+        if let (Some(node), [input]) = (node.as_any().downcast_ref::<RepeatedNode>(), inputs) {
+            return Ok(Some(Arc::new(RepeatedExec::marked(node.number, Arc::clone(input)))));
         }
         match node.as_any().downcast_ref::<MergeNode>() {
             Some(node) => merged(node, inputs, cores, session, context).map(Some),

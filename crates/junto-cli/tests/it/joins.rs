@@ -73,6 +73,47 @@ fn what_is_only_asked_for_a_partner_is_compared_once() {
     }
 }
 
+/// What one connection did for a statement over `shop` and `files`.
+fn reads_of_shop(place: &Place, sql: &str) -> (String, serde_json::Value) {
+    let outcome = place.junto(&["query", "--timing", "-c", "shop=sqlite:shop.db", "-c", "files=files:files", sql]);
+    let timing: serde_json::Value =
+        serde_json::from_str(&outcome.stderr).unwrap_or_else(|_| panic!("{}", outcome.stderr));
+    let sources = timing["sources"].as_array().expect("sources");
+    let shop = sources.iter().find(|source| source["connection"] == "shop").expect("it is read");
+    (outcome.stdout, shop.clone())
+}
+
+#[test]
+fn a_part_that_is_used_twice_is_computed_once() {
+    let place = Place::with(DIMENSIONS);
+    let picks = (0..500).map(|id| format!("{}\n", id * 80));
+    place.write("files/picks.csv", format!("item\n{}", picks.collect::<String>()));
+    let picked = "WITH w AS (SELECT i.kind, count(*) AS n FROM @files.picks p JOIN @shop.items i ON i.id = p.item GROUP BY i.kind)";
+    let twice = format!(
+        "{picked} SELECT a.kind, a.n + b.n AS n FROM w a JOIN w b ON b.kind = a.kind + 1 ORDER BY a.kind LIMIT 2"
+    );
+    let (rows, shop) = reads_of_shop(&place, &twice);
+    assert_eq!(rows, "kind,n\n0,100\n1,100\n");
+    assert_eq!((&shop["queries"], &shop["rows"]), (&1.into(), &500.into()), "each item is asked for once: {shop}");
+    let explain = ["explain", "--analyze", "-c", "shop=sqlite:shop.db", "-c", "files=files:files", &twice];
+    let plan = place.junto(&explain).stdout;
+    let count = |text: &str| plan.matches(text).count();
+    assert_eq!((count("computed here for all"), count("read from where it is computed")), (1, 1), "{plan}");
+}
+
+#[test]
+fn parts_that_all_get_keys_are_computed_apart() {
+    let place = Place::with(DIMENSIONS);
+    place.write("files/few.csv", "id\n5\n70\n39999\n");
+    place.write("files/facts.csv", format!("id\n{}", (0..5000).map(|id| format!("{}\n", id * 7)).collect::<String>()));
+    let sql = "WITH w AS (SELECT i.id, i.kind, count(*) AS n FROM @shop.items i JOIN @files.facts f ON f.id = i.id \
+               GROUP BY i.id, i.kind) \
+               SELECT f.id, a.n, b.kind FROM @files.few f JOIN w a ON a.id = f.id JOIN w b ON b.id = f.id";
+    let (rows, shop) = reads_of_shop(&place, sql);
+    assert_eq!(rows, "id,n,kind\n70,1,0\n");
+    assert!(shop["rows"].as_u64().is_some_and(|rows| rows <= 6), "{shop}");
+}
+
 #[test]
 fn as_many_joins_as_one_likes() {
     let place = Place::with(DIMENSIONS);

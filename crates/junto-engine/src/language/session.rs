@@ -15,7 +15,7 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_optimizer::sanity_checker::SanityCheckPlan;
 use datafusion::prelude::SessionConfig;
 use junto_federation::keys::KeyFlow;
-use junto_federation::{ReadAhead, ReadOnce, StatementSources};
+use junto_federation::{ComputeOnce, ReadAhead, ReadOnce, StatementSources};
 use junto_types::Limits;
 
 use super::arithmetic::DateArithmetic;
@@ -84,6 +84,7 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
         builder = builder.with_physical_optimizer_rule(Arc::new(KeyFlow));
     }
     if settings.planning.read_once {
+        builder = builder.with_physical_optimizer_rule(Arc::new(ComputeOnce));
         builder = builder.with_physical_optimizer_rule(Arc::new(ReadOnce));
     }
     let last: [Arc<dyn PhysicalOptimizerRule + Send + Sync>; 3] =

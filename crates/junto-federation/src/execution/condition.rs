@@ -16,7 +16,7 @@ use crate::statistics::between;
 use crate::translate::literal;
 
 /// Values that a condition lists at most.
-const MOST_LISTED: usize = 1_000;
+pub(crate) const MOST_LISTED: usize = 1_000;
 
 /// What a join asks of the values of one column.
 #[derive(Debug)]
@@ -54,6 +54,11 @@ impl Condition {
         let share = between(&key.statistics, low.as_ref(), high.as_ref());
         let is_bounded = low.is_some() || high.is_some();
         Ok(share.filter(|_| is_bounded).map(|share| Self { wanted: Wanted::Within { low, high }, share }))
+    }
+
+    /// Whether it names every value that is wanted.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.wanted, Wanted::OneOf(_))
     }
 
     /// Whether testing it costs its source less than the rows it keeps back would; `transfer`: microseconds of a row.

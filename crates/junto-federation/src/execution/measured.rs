@@ -5,8 +5,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -16,6 +14,7 @@ use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceC
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::TryStreamExt;
+use junto_connector::bytes_of;
 
 use super::{MaterializeExec, RemoteScanExec, SharedScanExec};
 
@@ -98,21 +97,5 @@ impl ExecutionPlan for MeasuredExec {
         let bytes = self.bytes.clone();
         let counted = self.input.execute(partition, task)?.inspect_ok(move |batch| bytes.add(bytes_of(batch)));
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), counted)))
-    }
-}
-
-/// Bytes of the values of a batch. Values of a fixed size count also where they are NULL.
-fn bytes_of(batch: &RecordBatch) -> usize {
-    batch.columns().iter().map(|column| column_bytes(column.as_ref())).sum()
-}
-
-fn column_bytes(column: &dyn Array) -> usize {
-    match column.data_type() {
-        DataType::Utf8View => column.as_string_view().iter().flatten().map(str::len).sum(),
-        DataType::BinaryView => column.as_binary_view().iter().flatten().map(<[u8]>::len).sum(),
-        other => match other.primitive_width() {
-            Some(width) => width * column.len(),
-            None => column.to_data().get_slice_memory_size().unwrap_or_default(),
-        },
     }
 }

@@ -34,7 +34,7 @@ use super::{MaterializeExec, RemoteScanExec, apart};
 /// Estimated rows up to which a read is kept for its other readers.
 const MOST_ROWS: f64 = 2_000_000.0;
 /// One part in so many of the statement's memory is for the batches of a stream that are kept. The others wait on the disk.
-const MEMORY_PARTS: usize = 8;
+pub(super) const MEMORY_PARTS: usize = 8;
 const USE: &str = "a read that is used twice";
 
 /// Finds equal reads. Must run after keys were given to scans.
@@ -102,8 +102,9 @@ struct Rows {
     metrics: ExecutionPlanMetricsSet,
 }
 
+/// The batches of one stream, kept for all who want them.
 #[derive(Default)]
-struct Kept {
+pub(super) struct Kept {
     batches: Vec<Stored>,
     rest: Rest,
     room: Option<Arc<Room>>,
@@ -152,7 +153,7 @@ impl Rows {
 
 impl Kept {
     /// The batch at `index`; none after the last. The first who asks opens the read.
-    async fn batch(
+    pub(super) async fn batch(
         kept: &Mutex<Self>,
         index: usize,
         open: impl Fn() -> Result<(SendableRecordBatchStream, Room)>,

@@ -253,17 +253,23 @@ impl RemoteScanExec {
         };
         let connector = Arc::clone(connector);
         let arrived = futures::future::join_all(self.bindings.iter().map(|binding| binding.slot.wait())).await;
-        let (keys, listed) = self.chosen_keys(&arrived)?.unzip();
+        let (mut keys, chosen) = self.chosen_keys(&arrived)?.unzip();
         if let Some(keys) = &keys {
             figures.keys.add(keys.values.num_rows());
             if keys.values.num_rows() == 0 && !keys.nulls {
                 return Ok(Vec::new());
             }
         }
-        let others = self.bindings.iter().zip(&arrived).enumerate().filter(|(index, _)| listed != Some(*index));
+        let others = self.bindings.iter().zip(&arrived).enumerate().filter(|(index, _)| chosen != Some(*index));
         let others = others.map(|(_, (binding, arrived))| (binding, arrived));
-        let (plan, conditions) = self.restricted(connector.as_ref(), others)?;
+        let (mut plan, conditions) = self.restricted(connector.as_ref(), others)?;
         figures.conditions.add(conditions);
+        let chosen = chosen.and_then(|chosen| self.bindings.get(chosen).zip(arrived.get(chosen)));
+        if let Some((binding, arrived)) = chosen.filter(|(binding, _)| self.may_be_listed(binding))
+            && let Some(listed) = self.condition(connector.as_ref(), &plan, binding, arrived, Condition::is_list)?
+        {
+            (plan, keys) = (listed, None);
+        }
         let request = OpenRequest { plan, keys, batch_rows, context };
         let streams = if self.workers.most > 1 {
             open_parallel(connector, request, self.workers).await
@@ -294,30 +300,55 @@ impl RemoteScanExec {
         Ok(chosen)
     }
 
+    /// Whether keys are better said as a condition: without an index each list of keys is looked for in the whole table,
+    /// which several connections can read in parts.
+    fn may_be_listed(&self, binding: &KeyBinding) -> bool {
+        let indexed = |column: &usize| self.key_column(*column).is_none_or(|key| key.indexed);
+        self.workers.most > 1 && !binding.columns.iter().any(indexed)
+    }
+
     /// The plan with what other joins know of its rows as conditions, and their number.
     fn restricted<'a>(
         &self,
         connector: &dyn Connector,
         others: impl Iterator<Item = (&'a KeyBinding, &'a Arrived)>,
     ) -> Result<(Arc<RemotePlan>, usize)> {
+        let costs = &connector.capabilities().costs;
+        let pays = |condition: &Condition| condition.pays(self.transfer, costs);
         let mut plan = self.known_plan(connector)?;
         let mut conditions = 0;
         for (binding, arrived) in others {
-            let (&[column], &[of_slot]) = (binding.columns.as_slice(), binding.slot_columns.as_slice()) else {
-                continue;
-            };
-            let Some(key) = self.key_column(column).filter(|_| !binding.slot.wants_nulls()) else { continue };
-            let data_type = self.schema.field(column).data_type();
-            let Some(condition) = Condition::of(binding, arrived, of_slot, data_type, key)? else { continue };
-            if condition.pays(self.transfer, &connector.capabilities().costs)
-                && connector.supports(&condition.over(column), &plan.root.columns()) != Support::Unsupported
-            {
-                let root = plan.root.clone().restricted(column, |below| condition.over(below));
-                plan = Arc::new(RemotePlan { root });
+            if let Some(restricted) = self.condition(connector, &plan, binding, arrived, pays)? {
+                plan = restricted;
                 conditions += 1;
             }
         }
         Ok((plan, conditions))
+    }
+
+    /// The plan with the keys of one binding as a condition; none where they make no condition that the source takes and
+    /// that is `wanted`.
+    fn condition(
+        &self,
+        connector: &dyn Connector,
+        plan: &RemotePlan,
+        binding: &KeyBinding,
+        arrived: &Arrived,
+        wanted: impl Fn(&Condition) -> bool,
+    ) -> Result<Option<Arc<RemotePlan>>> {
+        let (&[column], &[of_slot]) = (binding.columns.as_slice(), binding.slot_columns.as_slice()) else {
+            return Ok(None);
+        };
+        let Some(key) = self.key_column(column).filter(|_| !binding.slot.wants_nulls()) else { return Ok(None) };
+        let data_type = self.schema.field(column).data_type();
+        let condition = Condition::of(binding, arrived, of_slot, data_type, key)?.filter(wanted);
+        let is_taken = |condition: &Condition| {
+            connector.supports(&condition.over(column), &plan.root.columns()) != Support::Unsupported
+        };
+        Ok(condition.filter(is_taken).map(|condition| {
+            let root = plan.root.clone().restricted(column, |below| condition.over(below));
+            Arc::new(RemotePlan { root })
+        }))
     }
 }
 

@@ -26,7 +26,7 @@ use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 
 use super::tap::KeyTapExec;
-use crate::execution::{ForgettingExec, RemoteScanExec};
+use crate::execution::{ForgettingExec, RemoteScanExec, RepeatedExec};
 use crate::translate::keeps_value;
 
 /// Per key of a join, the column of a plan it is, if it is one.
@@ -98,6 +98,7 @@ fn below(plan: &Arc<dyn ExecutionPlan>, position: usize, child: usize) -> Option
     }
     let passes = plan.is::<KeyTapExec>()
         || plan.is::<ForgettingExec>()
+        || plan.is::<RepeatedExec>()
         || plan.is::<RepartitionExec>()
         || plan.is::<CoalescePartitionsExec>()
         || plan.is::<CooperativeExec>()

@@ -24,7 +24,7 @@ use self::place::{Key, Kind, Place};
 use crate::absorb::{Absorber, MergeNode};
 use crate::cardinality::{self, GROUPS};
 use crate::cost;
-use crate::execution::{MaterializeExec, RemoteScanExec, SharedScanExec};
+use crate::execution::{MaterializeExec, RemoteScanExec, RepeatedExec, SharedScanExec};
 use crate::node::RemoteNode;
 
 /// What the planner knew of the operators of a plan.
@@ -98,6 +98,14 @@ impl LocalOperators {
 }
 
 fn found(plan: &Arc<dyn ExecutionPlan>, known: &HashMap<Key, Known>) -> Found {
+    if let Some(repeated) = plan.downcast_ref::<RepeatedExec>()
+        && let Some(part) = repeated.part()
+    {
+        let Found { operator, widths, place } = found(&part, known);
+        let (rows, bytes) = (operator.rows, operator.bytes);
+        let children = if plan.children().is_empty() { Vec::new() } else { vec![operator] };
+        return Found { operator: Operator { rows, bytes, kept_local: Vec::new(), children }, widths, place };
+    }
     let mut below: Vec<Found> = plan.children().into_iter().map(|child| found(child, known)).collect();
     let children = below.iter_mut().map(|child| std::mem::take(&mut child.operator)).collect();
     let mut found = match read_by(plan) {
