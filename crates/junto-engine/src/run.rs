@@ -323,6 +323,9 @@ impl Run {
 
     fn end(&mut self) {
         self.ended = true;
+        if let Some(federated) = &self.federated {
+            federated.compiled.sources.end();
+        }
         self.batches = Box::pin(futures::stream::empty());
     }
 

@@ -102,6 +102,26 @@ fn a_part_that_is_used_twice_is_computed_once() {
 }
 
 #[test]
+fn a_part_that_one_place_reads_in_part_leaves_its_connection_to_others() {
+    let server = require!(postgres::shared());
+    server.create_database("cli_parts");
+    server.execute("cli_parts", FACTS);
+    server.execute("cli_parts", "create table days as select n as id from generate_series(0, 999) n; analyze days");
+    let place = Place::with(DIMENSIONS);
+    let url = server.url("cli_parts");
+    let shop = "[connections.shop]\nurl = \"sqlite:shop.db\"\n";
+    place.write("junto.toml", format!("{shop}[connections.pg]\nurl = \"{url}\"\nmax_connections = 1\n"));
+    let sql = "WITH j AS (SELECT s.id, s.day, i.kind FROM @shop.items i JOIN @pg.sales s ON s.item = i.id) \
+               SELECT count(*) AS n, count(DISTINCT y.id) AS ids FROM (SELECT * FROM j LIMIT 3) x \
+               JOIN @pg.days d ON d.id = x.day OR d.id = x.day + 1000 JOIN j y ON y.day = d.id";
+    let outcome = place.junto(&["query", "--timeout", "60s", sql]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let counted: Vec<u64> = outcome.stdout.lines().nth(1).unwrap_or_default().split(',').flat_map(str::parse).collect();
+    // Of each day there are sixty sales.
+    assert!(matches!(counted[..], [180, 60 | 120 | 180]), "{}", outcome.stdout);
+}
+
+#[test]
 fn parts_that_all_get_keys_are_computed_apart() {
     let place = Place::with(DIMENSIONS);
     place.write("files/few.csv", "id\n5\n70\n39999\n");

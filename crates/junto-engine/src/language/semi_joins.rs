@@ -14,7 +14,7 @@ use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use junto_federation::keys::KeyTapExec;
-use junto_federation::{ForgettingExec, groups_as_joined};
+use junto_federation::{ForgettingExec, RepeatedExec, groups_as_joined};
 
 use super::whole_orders::recomputed;
 
@@ -62,6 +62,9 @@ fn is_grouped(plan: &Arc<dyn ExecutionPlan>) -> bool {
         || plan.is::<RepartitionExec>()
         || plan.is::<KeyTapExec>()
         || plan.is::<ForgettingExec>();
+    if let Some(part) = plan.downcast_ref().and_then(RepeatedExec::part) {
+        return is_grouped(&part);
+    }
     plan.is::<AggregateExec>() || (hands_on && plan.children().into_iter().all(is_grouped))
 }
 

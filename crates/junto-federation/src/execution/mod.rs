@@ -35,6 +35,7 @@ pub use once::{ReadOnce, SharedScanExec};
 pub use repeated::{ComputeOnce, RepeatedExec};
 pub use scan::{KeyBinding, KeyColumn, RemoteScanExec};
 pub use stored::apart;
+use tokio::sync::watch;
 pub use underway::Reads;
 
 /// The live sources of one statement. Put into the session's configuration; physical plans name sources by alias.
@@ -44,6 +45,7 @@ pub struct StatementSources {
     pub deadline: Option<Instant>,
     sources: HashMap<Alias, Source>,
     reads: Arc<Reads>,
+    is_over: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -62,7 +64,18 @@ impl StatementSources {
     ) -> Self {
         let source = |connector| Source { connector, metrics: Arc::default() };
         let sources = connectors.into_iter().map(|(alias, connector)| (alias, source(connector))).collect();
-        Self { statement, deadline, sources, reads }
+        Self { statement, deadline, sources, reads, is_over: watch::channel(false).0 }
+    }
+
+    /// Nobody wants rows of the statement any more: what computes some beside its plan stops.
+    pub fn end(&self) {
+        self.is_over.send_replace(true);
+    }
+
+    /// Waits for [`Self::end`].
+    pub(crate) async fn over(&self) {
+        // The sender lives in `self`, so the channel cannot close while this waits.
+        let _ = self.is_over.subscribe().wait_for(|over| *over).await;
     }
 
     /// The connector behind an alias.

@@ -33,7 +33,7 @@ use super::{MaterializeExec, RemoteScanExec, apart};
 
 /// Estimated rows up to which a read is kept for its other readers.
 const MOST_ROWS: f64 = 2_000_000.0;
-/// One part in so many of the statement's memory is for the batches of a stream that are kept. The others wait on the disk.
+/// One part in so many of the statement's memory is for the batches of a read that are kept. The others wait on the disk.
 pub(super) const MEMORY_PARTS: usize = 8;
 const USE: &str = "a read that is used twice";
 
@@ -144,7 +144,8 @@ impl Rows {
         let Some(kept) = self.partitions.get(partition) else { return Ok(None) };
         let open = || {
             let metrics = SpillMetrics::new(&self.metrics, partition);
-            let room = Room::new(USE, MEMORY_PARTS, task, self.scan.schema(), metrics);
+            let parts = MEMORY_PARTS * self.partitions.len();
+            let room = Room::new(USE, parts, task, self.scan.schema(), metrics);
             Ok((self.scan.execute(partition, Arc::clone(task))?, room))
         };
         Kept::batch(kept, index, open).await
@@ -162,14 +163,7 @@ impl Kept {
             let (next, stored) = {
                 let mut kept = kept.lock();
                 let stored = kept.batches.get(index).cloned().zip(kept.room.clone());
-                let next = match &kept.rest {
-                    _ if stored.is_some() => None,
-                    Rest::NotStarted => Some(kept.start(open()?)),
-                    Rest::Arriving { next, .. } => Some(next.clone()),
-                    Rest::Ended => None,
-                    Rest::Failed(error) => return Err(DataFusionError::Shared(Arc::clone(error))),
-                };
-                (next, stored)
+                (if stored.is_some() { None } else { kept.next(&open)? }, stored)
             };
             if let Some((stored, room)) = stored {
                 return stored.taken(&room).await;
@@ -181,6 +175,43 @@ impl Kept {
             if kept.batches.len() == index {
                 kept.keep(arrived);
             }
+        }
+    }
+
+    /// Keeps all batches, whether somebody asks for them or not.
+    pub(super) async fn fill(kept: &Mutex<Self>, open: impl Fn() -> Result<(SendableRecordBatchStream, Room)>) {
+        loop {
+            let (next, index) = {
+                let mut kept = kept.lock();
+                // Whoever asks for what failed is told why.
+                let Ok(Some(next)) = kept.next(&open) else { return };
+                (next, kept.batches.len())
+            };
+            let arrived = next.await;
+            let mut kept = kept.lock();
+            if kept.batches.len() == index {
+                kept.keep(arrived);
+            }
+        }
+    }
+
+    /// Lets go of everything: nobody will ask any more.
+    pub(super) fn close(&mut self) {
+        *self = Self { rest: Rest::Ended, ..Self::default() };
+    }
+
+    /// What comes after the batches that are here; none after the last.
+    fn next(&mut self, open: &impl Fn() -> Result<(SendableRecordBatchStream, Room)>) -> Result<Option<Next>> {
+        if matches!(self.rest, Rest::NotStarted) {
+            match open() {
+                Ok(opened) => return Ok(Some(self.start(opened))),
+                Err(error) => self.rest = Rest::Failed(Arc::new(error)),
+            }
+        }
+        match &self.rest {
+            Rest::NotStarted | Rest::Ended => Ok(None),
+            Rest::Arriving { next, .. } => Ok(Some(next.clone())),
+            Rest::Failed(error) => Err(DataFusionError::Shared(Arc::clone(error))),
         }
     }
 

@@ -1,5 +1,5 @@
-//! Equal parts of a plan are computed once: the first who asks for a batch computes it, the others get it from memory, or
-//! from the disk when there are many.
+//! Equal parts of a plan are computed once, from the moment that somebody asks for a batch of one; all get them from memory,
+//! or from the disk when there are many.
 //!
 //! Keys may reach some of the parts from joins around them, and would leave out rows that others need. So a part is computed for
 //! all if no keys reach it from outside; if they reach every one, each is computed for itself.
@@ -9,13 +9,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::runtime::JoinSet;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Statistics, internal_datafusion_err};
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::execution_plan::{CardinalityEffect, ChildrenPropertiesMode, ReplaceChildrenOptions};
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, SpillMetrics};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
@@ -24,9 +25,9 @@ use datafusion::physical_plan::{
 use futures::stream;
 use parking_lot::Mutex;
 
-use super::RemoteScanExec;
 use super::once::{Kept, MEMORY_PARTS};
 use super::room::Room;
+use super::{RemoteScanExec, StatementSources};
 use crate::keys::{KeySlot, KeyTapExec};
 
 const USE: &str = "a part of the statement that is used twice";
@@ -151,14 +152,18 @@ impl Sharing {
 struct Common {
     /// As it was put together last: later rules may change its operators, never its rows.
     plan: Mutex<Arc<dyn ExecutionPlan>>,
-    partitions: Vec<Mutex<Kept>>,
+    partitions: Arc<[Mutex<Kept>]>,
     metrics: ExecutionPlanMetricsSet,
+    /// What computes all partitions, once somebody has asked for one. A place that stops early, or never asks for one of them,
+    /// would hold the connections of reads that others wait for, or the keys of a join.
+    computing: Mutex<JoinSet<()>>,
 }
 
 impl Common {
     fn of(plan: Arc<dyn ExecutionPlan>) -> Self {
         let partitions = (0..plan.output_partitioning().partition_count()).map(|_| Mutex::default()).collect();
-        Self { plan: Mutex::new(plan), partitions, metrics: ExecutionPlanMetricsSet::new() }
+        let (metrics, computing) = (ExecutionPlanMetricsSet::new(), Mutex::default());
+        Self { plan: Mutex::new(plan), partitions, metrics, computing }
     }
 }
 
@@ -196,7 +201,7 @@ impl RepeatedExec {
     }
 
     /// What is computed, here or elsewhere.
-    pub(crate) fn part(&self) -> Option<Arc<dyn ExecutionPlan>> {
+    pub fn part(&self) -> Option<Arc<dyn ExecutionPlan>> {
         self.input.clone().or_else(|| self.common.as_ref().map(|common| Arc::clone(&common.plan.lock())))
     }
 }
@@ -252,10 +257,6 @@ impl ExecutionPlan for RepeatedExec {
         Ok(inputs.first().map_or_else(|| Arc::new(Statistics::new_unknown(&self.schema())), Arc::clone))
     }
 
-    fn cardinality_effect(&self) -> CardinalityEffect {
-        CardinalityEffect::Equal
-    }
-
     fn metrics(&self) -> Option<MetricsSet> {
         Some(self.metrics.clone_inner())
     }
@@ -286,14 +287,43 @@ impl Common {
         index: usize,
         task: &Arc<TaskContext>,
     ) -> Result<Option<arrow::array::RecordBatch>> {
+        self.compute(task)?;
         let Some(kept) = self.partitions.get(partition) else { return Ok(None) };
-        let open = || {
-            let plan = Arc::clone(&self.plan.lock());
-            let metrics = SpillMetrics::new(&self.metrics, partition);
-            let room = Room::new(USE, MEMORY_PARTS, task, plan.schema(), metrics);
-            Ok((plan.execute(partition, Arc::clone(task))?, room))
-        };
-        Kept::batch(kept, index, open).await
+        Kept::batch(kept, index, self.opening(partition, task)).await
+    }
+
+    /// Begins to compute all partitions, the first time.
+    fn compute(&self, task: &Arc<TaskContext>) -> Result<()> {
+        let mut computing = self.computing.lock();
+        if !computing.is_empty() {
+            return Ok(());
+        }
+        let sources = StatementSources::of(task)?;
+        for partition in 0..self.partitions.len() {
+            let (partitions, sources) = (Arc::clone(&self.partitions), Arc::clone(&sources));
+            let open = self.opening(partition, task);
+            computing.spawn(async move {
+                tokio::select! {
+                    () = sources.over() => partitions[partition].lock().close(),
+                    () = Kept::fill(&partitions[partition], open) => {}
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// How a partition is opened.
+    fn opening(
+        &self,
+        partition: usize,
+        task: &Arc<TaskContext>,
+    ) -> impl Fn() -> Result<(SendableRecordBatchStream, Room)> + Send + Sync + 'static {
+        let (plan, task) = (Arc::clone(&self.plan.lock()), Arc::clone(task));
+        let (metrics, parts) = (self.metrics.clone(), MEMORY_PARTS * self.partitions.len());
+        move || {
+            let room = Room::new(USE, parts, &task, plan.schema(), SpillMetrics::new(&metrics, partition));
+            Ok((plan.execute(partition, Arc::clone(&task))?, room))
+        }
     }
 }
 

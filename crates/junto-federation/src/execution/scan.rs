@@ -54,6 +54,8 @@ pub struct RemoteScanExec {
     keys_per_query: usize,
     /// Estimated microseconds that a row costs from its source to here.
     transfer: f64,
+    /// And that everything costs.
+    full_time: f64,
     /// Estimated bytes of a value, per output column.
     value_bytes: Vec<f64>,
     /// What the read has cost its source, once it was opened.
@@ -86,6 +88,8 @@ pub struct KeyBinding {
     /// Positions in the slot's keys.
     pub slot_columns: Vec<usize>,
     pub limit: usize,
+    /// Estimated distinct values of the column, of which keys arrive for some.
+    pub distinct: f64,
     pub slot: Arc<KeySlot>,
 }
 
@@ -128,6 +132,7 @@ impl RemoteScanExec {
             key_columns: columns.iter().zip(&node.origin).map(key_column).collect(),
             keys_per_query: capabilities.keys.as_ref().map_or(0, |keys| keys.max_per_query),
             transfer: sent + decoded,
+            full_time: cost::read(node, cores as f64).cpu,
             value_bytes: cost::column_bytes(node),
             sent: Arc::default(),
             bindings: Vec::new(),
@@ -281,8 +286,8 @@ impl RemoteScanExec {
         Ok(streams)
     }
 
-    /// The set of keys that arrived and is furthest below its break-even, with the position of its binding, or none: then
-    /// everything is read.
+    /// The set of keys that arrived with which the read is estimated to be the fastest, with the position of its binding, or
+    /// none: then everything is read.
     fn chosen_keys(&self, arrived: &[Arrived]) -> Result<Option<(Keys, usize)>> {
         let mut chosen: Option<(Keys, usize)> = None;
         let mut least = f64::INFINITY;
@@ -290,14 +295,25 @@ impl RemoteScanExec {
             let Some(found) = arrived.keys.as_ref().filter(|found| found.num_rows() <= binding.limit) else { continue };
             let types: Vec<_> = binding.columns.iter().map(|c| self.schema.field(*c).data_type().clone()).collect();
             let Some(values) = binding.slot.project(found, &binding.slot_columns, &types)? else { continue };
-            let share = values.num_rows() as f64 / binding.limit.max(1) as f64;
-            if share < least {
-                least = share;
+            let time = self.keyed_time(binding, values.num_rows() as f64);
+            if time < least {
+                least = time;
                 let columns = binding.columns.clone();
                 chosen = Some((Keys { columns, values, nulls: binding.slot.wants_nulls() }, index));
             }
         }
         Ok(chosen)
+    }
+
+    /// Estimated microseconds of a read by so many keys.
+    fn keyed_time(&self, binding: &KeyBinding, keys: f64) -> f64 {
+        let is_indexed = binding.columns.iter().all(|column| self.key_column(*column).is_some_and(|key| key.indexed));
+        if is_indexed {
+            // As long as reading everything, by as many keys as the limit.
+            return self.full_time * keys / (binding.limit.max(1) as f64 + 1.0);
+        }
+        let kept = (keys / binding.distinct.max(1.0)).min(1.0);
+        self.full_time - self.rows * self.transfer * (1.0 - kept)
     }
 
     /// Whether keys are better said as a condition: without an index each list of keys is looked for in the whole table,

@@ -18,7 +18,7 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use super::MAX_KEYS;
-use super::route::{Positions, bind_scans, positions};
+use super::route::{Positions, bind_scans, positions, table_column};
 use super::slot::KeySlot;
 use super::tap::KeyTapExec;
 use crate::execution::{KeyBinding, KeyColumn, RemoteScanExec};
@@ -61,13 +61,16 @@ fn connect(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn Execution
     let slot = Arc::new(KeySlot::new(types, partitions, MAX_KEYS, nulls_join)?);
 
     let wanted = positions(&wanted, &join.right().schema());
-    let table = whole_table(join.left()).map(|scan| (scan, positions(&keys, &left_schema)));
+    let of_left = positions(&keys, &left_schema);
+    let values = |position: &Option<usize>| table_column(join.left(), (*position)?).map(|column| column.distinct);
+    let values: Vec<Option<f64>> = of_left.iter().map(values).collect();
+    let table = whole_table(join.left()).map(|scan| (scan, of_left));
     let reduces = |scan: &RemoteScanExec, binding: &KeyBinding| match &table {
         Some((table, keys)) => !has_keys_of_all(table, keys, scan, binding),
         None => true,
     };
     let mut bind = |scan: &RemoteScanExec, columns: &Positions| {
-        let mut bindings = bindings(scan, columns, &slot);
+        let mut bindings = bindings(scan, columns, &values, &slot);
         bindings.retain(|binding| reduces(scan, binding));
         (!bindings.is_empty()).then(|| scan.with_bindings(bindings))
     };
@@ -113,8 +116,14 @@ fn has_keys_of_all(table: &RemoteScanExec, keys: &Positions, scan: &RemoteScanEx
 const SURELY_MORE: f64 = 2.0;
 const NEARLY_ALL: f64 = 0.9;
 
-/// The key columns of the scan: indexed ones before others, then those that allow more keys.
-fn bindings(scan: &RemoteScanExec, columns: &Positions, slot: &Arc<KeySlot>) -> Vec<KeyBinding> {
+/// The key columns of the scan: indexed ones before others, then those that allow more keys. `values`: per key, the distinct
+/// values of its column in the table that it comes from.
+fn bindings(
+    scan: &RemoteScanExec,
+    columns: &Positions,
+    values: &[Option<f64>],
+    slot: &Arc<KeySlot>,
+) -> Vec<KeyBinding> {
     let candidates = columns.iter().enumerate().filter_map(|(position, column)| {
         let column = (*column)?;
         Some((position, column, scan.key_column(column)?))
@@ -125,6 +134,8 @@ fn bindings(scan: &RemoteScanExec, columns: &Positions, slot: &Arc<KeySlot>) -> 
         columns: vec![column],
         slot_columns: vec![position],
         limit: key.limit,
+        // Where nothing is known of the column, it refers to the other table.
+        distinct: values.get(position).copied().flatten().map_or(key.distinct, |values| values.min(key.distinct)),
         slot: Arc::clone(slot),
     };
     candidates.into_iter().map(binding).collect()

@@ -26,7 +26,7 @@ use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 
 use super::tap::KeyTapExec;
-use crate::execution::{ForgettingExec, RemoteScanExec, RepeatedExec};
+use crate::execution::{ForgettingExec, KeyColumn, RemoteScanExec, RepeatedExec};
 use crate::translate::keeps_value;
 
 /// Per key of a join, the column of a plan it is, if it is one.
@@ -66,6 +66,15 @@ pub(super) fn bind_scans(
     }
     let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep);
     Arc::clone(plan).replace_children(replaced, options).map(Some)
+}
+
+/// What is known of the column of a table that column `position` of a plan is, through operators that keys may pass.
+pub(super) fn table_column(plan: &Arc<dyn ExecutionPlan>, position: usize) -> Option<&KeyColumn> {
+    if let Some(scan) = plan.downcast_ref::<RemoteScanExec>() {
+        return scan.key_column(position);
+    }
+    let mut children = plan.children().into_iter().enumerate();
+    children.find_map(|(index, child)| table_column(child, below(plan, position, index)?))
 }
 
 /// The column of the child at `child` that column `position` of `plan` is, where leaving out rows of the child with
