@@ -124,7 +124,7 @@ impl Engine {
             Some(alias) => native::run(&self.shared, &alias, sql, options).await,
             None => {
                 let mut run = Box::pin(Run::planned(Arc::clone(&self.shared), sql, options)).await?;
-                run.start()?;
+                run.start(false)?;
                 Ok(run)
             }
         }
@@ -140,7 +140,7 @@ impl Engine {
         }
         let mut run = Box::pin(Run::planned(Arc::clone(&self.shared), sql, options)).await?;
         if analyze {
-            run.start_measured()?;
+            run.start(true)?;
             while let Some(batch) = run.next().await {
                 batch?;
             }

@@ -134,9 +134,7 @@ struct Federated {
     sql: String,
     options: StatementOptions,
     compiled: Arc<Compiled>,
-    /// Whether the bytes are counted that operators hand on.
-    measures: bool,
-    /// The plan that runs, if they are.
+    /// The plan that runs, if the bytes are counted that its operators hand on.
     measured: Option<Arc<dyn ExecutionPlan>>,
     attempt: Plan,
     restarts: usize,
@@ -170,7 +168,6 @@ impl Run {
                 sql: sql.to_owned(),
                 options: options.clone(),
                 compiled,
-                measures: false,
                 measured: None,
                 attempt,
                 restarts: 0,
@@ -211,28 +208,17 @@ impl Run {
         }
     }
 
-    /// Begins to read, and counts what operators hand on.
-    ///
-    /// # Errors
-    /// As [`Run::start`].
-    pub(crate) fn start_measured(&mut self) -> Result<(), Error> {
-        if let Some(federated) = &mut self.federated {
-            federated.measures = true;
-        }
-        self.start()
-    }
-
-    /// Begins to read.
+    /// Begins to read; with `measured`, the bytes are counted that operators hand on.
     ///
     /// # Errors
     /// What the plan refuses at once.
-    pub(crate) fn start(&mut self) -> Result<(), Error> {
+    pub(crate) fn start(&mut self, measured: bool) -> Result<(), Error> {
         let Some(federated) = &mut self.federated else { return Ok(()) };
         let compiled = &federated.compiled;
         let (sql, memory) = (federated.sql.clone(), federated.options.limits.memory_bytes);
         let failed = move |error| Error::from_datafusion(&error, &sql, memory);
         let mut plan = Arc::clone(&compiled.plan);
-        if federated.measures {
+        if measured {
             plan = MeasuredExec::over_all(plan).map_err(&failed)?;
             federated.measured = Some(Arc::clone(&plan));
         }
@@ -294,7 +280,7 @@ impl Run {
         self.progress.sources()
     }
 
-    /// The plan, with actual figures after [`Run::start_measured`].
+    /// The plan, with actual figures if they were measured.
     pub(crate) fn explanation(&self) -> Explanation {
         match &self.federated {
             Some(federated) => Explanation::federated(&federated.compiled, federated.measured.as_ref(), &self.reason),
@@ -388,7 +374,8 @@ impl Run {
         self.reason = format!("{}{}", compiled.reason, federated.reasons.concat());
         self.progress = Progress::of_all(&compiled.sources);
         federated.compiled = compiled;
-        self.start()?;
+        let measured = federated.measured.is_some();
+        self.start(measured)?;
         Ok(true)
     }
 }

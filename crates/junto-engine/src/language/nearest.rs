@@ -13,7 +13,7 @@ use arrow::datatypes::{
 };
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::internal_err;
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::expr::{Cast, TryCast};
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
@@ -46,6 +46,9 @@ impl AnalyzerRule for Nearest {
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
         plan.transform_up_with_subqueries(|plan| {
+            if !casts_to_float(&plan)? {
+                return Ok(Transformed::no(plan));
+            }
             let schema = merge_schema(&plan.inputs());
             keeping_names(plan, |expr| match expr {
                 Expr::Cast(Cast { expr: inner, field }) | Expr::TryCast(TryCast { expr: inner, field })
@@ -59,6 +62,20 @@ impl AnalyzerRule for Nearest {
         })
         .map(|transformed| transformed.data)
     }
+}
+
+/// Whether an expression of a plan's root does. Most statements have none, and pay nothing for it.
+fn casts_to_float(plan: &LogicalPlan) -> Result<bool> {
+    let is_cast = |expr: &Expr| match expr {
+        Expr::Cast(Cast { field, .. }) | Expr::TryCast(TryCast { field, .. }) => function(field.data_type()).is_some(),
+        _ => false,
+    };
+    let mut found = false;
+    plan.apply_expressions(|expr| {
+        found |= expr.exists(|expr| Ok(is_cast(expr)))?;
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found)
 }
 
 /// The function from decimals to a type of floating-point numbers; none for other types.

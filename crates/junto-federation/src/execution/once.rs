@@ -34,7 +34,7 @@ use super::{MaterializeExec, RemoteScanExec, apart};
 /// Estimated rows up to which a read is kept for its other readers.
 const MOST_ROWS: f64 = 2_000_000.0;
 /// One part in so many of the statement's memory is for the batches of a read that are kept. The others wait on the disk.
-pub(super) const MEMORY_PARTS: usize = 8;
+const MEMORY_PARTS: usize = 8;
 const USE: &str = "a read that is used twice";
 
 /// Finds equal reads. Must run after keys were given to scans.
@@ -142,22 +142,32 @@ impl Rows {
     /// The batch at `index` of a partition; none after the last.
     async fn batch(&self, partition: usize, index: usize, task: &Arc<TaskContext>) -> Result<Option<RecordBatch>> {
         let Some(kept) = self.partitions.get(partition) else { return Ok(None) };
-        let open = || {
-            let metrics = SpillMetrics::new(&self.metrics, partition);
-            let parts = MEMORY_PARTS * self.partitions.len();
-            let room = Room::new(USE, parts, task, self.scan.schema(), metrics);
-            Ok((self.scan.execute(partition, Arc::clone(task))?, room))
-        };
-        Kept::batch(kept, index, open).await
+        Kept::batch(kept, index, || opened(USE, self.scan.as_ref(), partition, &self.metrics, task)).await
     }
 }
+
+/// The rows of one partition of a plan, and where they wait. `of`: what they are.
+pub(super) fn opened(
+    of: &str,
+    plan: &dyn ExecutionPlan,
+    partition: usize,
+    metrics: &ExecutionPlanMetricsSet,
+    task: &Arc<TaskContext>,
+) -> Result<Opened> {
+    let parts = MEMORY_PARTS * plan.properties().output_partitioning().partition_count();
+    let room = Room::new(of, parts, task, plan.schema(), SpillMetrics::new(metrics, partition));
+    Ok((plan.execute(partition, Arc::clone(task))?, room))
+}
+
+/// A stream and where its batches wait.
+pub(super) type Opened = (SendableRecordBatchStream, Room);
 
 impl Kept {
     /// The batch at `index`; none after the last. The first who asks opens the read.
     pub(super) async fn batch(
         kept: &Mutex<Self>,
         index: usize,
-        open: impl Fn() -> Result<(SendableRecordBatchStream, Room)>,
+        open: impl Fn() -> Result<Opened>,
     ) -> Result<Option<RecordBatch>> {
         loop {
             let (next, stored) = {
@@ -169,17 +179,12 @@ impl Kept {
                 return stored.taken(&room).await;
             }
             let Some(next) = next else { return Ok(None) };
-            let arrived = next.await;
-            let mut kept = kept.lock();
-            // Only the first of those who waited keeps it.
-            if kept.batches.len() == index {
-                kept.keep(arrived);
-            }
+            Self::arrived(kept, next, index).await;
         }
     }
 
     /// Keeps all batches, whether somebody asks for them or not.
-    pub(super) async fn fill(kept: &Mutex<Self>, open: impl Fn() -> Result<(SendableRecordBatchStream, Room)>) {
+    pub(super) async fn fill(kept: &Mutex<Self>, open: impl Fn() -> Result<Opened>) {
         loop {
             let (next, index) = {
                 let mut kept = kept.lock();
@@ -187,21 +192,27 @@ impl Kept {
                 let Ok(Some(next)) = kept.next(&open) else { return };
                 (next, kept.batches.len())
             };
-            let arrived = next.await;
-            let mut kept = kept.lock();
-            if kept.batches.len() == index {
-                kept.keep(arrived);
-            }
+            Self::arrived(kept, next, index).await;
         }
     }
 
-    /// Lets go of everything: nobody will ask any more.
+    /// Waits for the batch that will be at `index`. Only the first of those who waited keeps it.
+    async fn arrived(kept: &Mutex<Self>, next: Next, index: usize) {
+        let arrived = next.await;
+        let mut kept = kept.lock();
+        if kept.batches.len() == index {
+            kept.keep(arrived);
+        }
+    }
+
+    /// Lets go of everything: nobody will ask any more. If somebody did, these would not be all rows.
     pub(super) fn close(&mut self) {
-        *self = Self { rest: Rest::Ended, ..Self::default() };
+        let over = DataFusionError::Execution("the statement is over".into());
+        *self = Self { rest: Rest::Failed(Arc::new(over)), ..Self::default() };
     }
 
     /// What comes after the batches that are here; none after the last.
-    fn next(&mut self, open: &impl Fn() -> Result<(SendableRecordBatchStream, Room)>) -> Result<Option<Next>> {
+    fn next(&mut self, open: &impl Fn() -> Result<Opened>) -> Result<Option<Next>> {
         if matches!(self.rest, Rest::NotStarted) {
             match open() {
                 Ok(opened) => return Ok(Some(self.start(opened))),
@@ -215,7 +226,7 @@ impl Kept {
         }
     }
 
-    fn start(&mut self, (stream, room): (SendableRecordBatchStream, Room)) -> Next {
+    fn start(&mut self, (stream, room): Opened) -> Next {
         let stream = Arc::new(Mutex::new(stream));
         let next = next_of(&stream);
         self.room = Some(Arc::new(room));

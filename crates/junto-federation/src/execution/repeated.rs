@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::runtime::JoinSet;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -17,7 +18,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
-use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, SpillMetrics};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties, StatisticsArgs,
@@ -25,8 +26,7 @@ use datafusion::physical_plan::{
 use futures::stream;
 use parking_lot::Mutex;
 
-use super::once::{Kept, MEMORY_PARTS};
-use super::room::Room;
+use super::once::{Kept, Opened, opened};
 use super::{RemoteScanExec, StatementSources};
 use crate::keys::{KeySlot, KeyTapExec};
 
@@ -71,15 +71,22 @@ impl PhysicalOptimizerRule for ComputeOnce {
 
 /// Whether a part waits for keys that are found outside of it.
 fn gets_keys(part: &Arc<dyn ExecutionPlan>) -> Result<bool> {
-    let inside = taps(part)?;
-    part.exists(|node| {
-        let scan = node.downcast_ref::<RemoteScanExec>();
-        let bindings = scan.map(RemoteScanExec::bindings).unwrap_or_default();
-        Ok(bindings.iter().any(|binding| !inside.contains(&Arc::as_ptr(&binding.slot))))
-    })
+    Ok(!awaited(part)?.is_subset(&tapped(part)?))
 }
 
-fn taps(plan: &Arc<dyn ExecutionPlan>) -> Result<HashSet<*const KeySlot>> {
+/// Where the scans of a plan wait for keys.
+fn awaited(plan: &Arc<dyn ExecutionPlan>) -> Result<HashSet<*const KeySlot>> {
+    let mut slots = HashSet::new();
+    plan.apply(|node| {
+        let bindings = node.downcast_ref().map(RemoteScanExec::bindings).unwrap_or_default();
+        slots.extend(bindings.iter().map(|binding| Arc::as_ptr(&binding.slot)));
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(slots)
+}
+
+/// Where the taps of a plan leave keys.
+fn tapped(plan: &Arc<dyn ExecutionPlan>) -> Result<HashSet<*const KeySlot>> {
     let mut slots = HashSet::new();
     plan.apply(|node| {
         slots.extend(node.downcast_ref().map(KeyTapExec::slot).map(Arc::as_ptr));
@@ -99,12 +106,7 @@ fn is_alike(part: &Arc<dyn ExecutionPlan>, other: &Arc<dyn ExecutionPlan>) -> bo
 
 /// The plan without taps whose keys nobody waits for any more.
 fn without_idle_taps(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    let mut awaited: HashSet<*const KeySlot> = HashSet::new();
-    plan.apply(|node| {
-        let scan = node.downcast_ref::<RemoteScanExec>();
-        awaited.extend(scan.iter().flat_map(|scan| scan.bindings()).map(|binding| Arc::as_ptr(&binding.slot)));
-        Ok(TreeNodeRecursion::Continue)
-    })?;
+    let awaited = awaited(&plan)?;
     let removed = plan.transform_up(|node| match node.downcast_ref::<KeyTapExec>() {
         Some(tap) if !awaited.contains(&Arc::as_ptr(tap.slot())) => Ok(Transformed::yes(Arc::clone(tap.children()[0]))),
         _ => Ok(Transformed::no(node)),
@@ -281,12 +283,7 @@ impl ExecutionPlan for RepeatedExec {
 
 impl Common {
     /// The batch at `index` of a partition; none after the last.
-    async fn batch(
-        &self,
-        partition: usize,
-        index: usize,
-        task: &Arc<TaskContext>,
-    ) -> Result<Option<arrow::array::RecordBatch>> {
+    async fn batch(&self, partition: usize, index: usize, task: &Arc<TaskContext>) -> Result<Option<RecordBatch>> {
         self.compute(task)?;
         let Some(kept) = self.partitions.get(partition) else { return Ok(None) };
         Kept::batch(kept, index, self.opening(partition, task)).await
@@ -317,13 +314,9 @@ impl Common {
         &self,
         partition: usize,
         task: &Arc<TaskContext>,
-    ) -> impl Fn() -> Result<(SendableRecordBatchStream, Room)> + Send + Sync + 'static {
-        let (plan, task) = (Arc::clone(&self.plan.lock()), Arc::clone(task));
-        let (metrics, parts) = (self.metrics.clone(), MEMORY_PARTS * self.partitions.len());
-        move || {
-            let room = Room::new(USE, parts, &task, plan.schema(), SpillMetrics::new(&metrics, partition));
-            Ok((plan.execute(partition, Arc::clone(&task))?, room))
-        }
+    ) -> impl Fn() -> Result<Opened> + Send + Sync + 'static {
+        let (plan, task, metrics) = (Arc::clone(&self.plan.lock()), Arc::clone(task), self.metrics.clone());
+        move || opened(USE, plan.as_ref(), partition, &metrics, &task)
     }
 }
 

@@ -307,8 +307,7 @@ impl RemoteScanExec {
 
     /// Estimated microseconds of a read by so many keys.
     fn keyed_time(&self, binding: &KeyBinding, keys: f64) -> f64 {
-        let is_indexed = binding.columns.iter().all(|column| self.key_column(*column).is_some_and(|key| key.indexed));
-        if is_indexed {
+        if self.finds(binding) {
             // As long as reading everything, by as many keys as the limit.
             return self.full_time * keys / (binding.limit.max(1) as f64 + 1.0);
         }
@@ -319,8 +318,12 @@ impl RemoteScanExec {
     /// Whether keys are better said as a condition: without an index each list of keys is looked for in the whole table,
     /// which several connections can read in parts.
     fn may_be_listed(&self, binding: &KeyBinding) -> bool {
-        let indexed = |column: &usize| self.key_column(*column).is_none_or(|key| key.indexed);
-        self.workers.most > 1 && !binding.columns.iter().any(indexed)
+        self.workers.most > 1 && !self.finds(binding)
+    }
+
+    /// Whether an index finds the rows of keys.
+    fn finds(&self, binding: &KeyBinding) -> bool {
+        binding.columns.iter().all(|column| self.key_column(*column).is_some_and(|key| key.indexed))
     }
 
     /// The plan with what other joins know of its rows as conditions, and their number.
