@@ -49,6 +49,27 @@ fn several_joins_restrict_one_read() {
 }
 
 #[test]
+fn keys_that_no_index_finds_are_asked_for_in_parts_of_a_read() {
+    let place = Place::with(
+        "CREATE TABLE sales (id INTEGER PRIMARY KEY, day INTEGER, note TEXT);
+        WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 199999)
+            INSERT INTO sales SELECT i, i % 10000, 'sold ' || i FROM n;
+        ANALYZE;",
+    );
+    place.write("files/days.csv", format!("id\n{}", (0..50).map(|day| format!("{}\n", day * 100)).collect::<String>()));
+    let connections = ["-c", "shop=sqlite:shop.db", "-c", "files=files:files"];
+    let sql = "SELECT s.note, d.id FROM @shop.sales s JOIN @files.days d ON d.id = s.day";
+    let outcome = place.junto(&[&["explain", "--json", "--analyze"], &connections[..], &[sql]].concat());
+    let plan: serde_json::Value =
+        serde_json::from_str(&outcome.stdout).unwrap_or_else(|_| panic!("{}", outcome.stderr));
+    let read = read_of(&plan["root"], "shop").expect("SQLite is read");
+    assert_eq!((&read["actual_keys"], &read["actual_rows"]), (&50.into(), &1000.into()), "{plan}");
+    assert!(read["actual_connections"].as_u64().is_some_and(|count| count > 1), "{plan}");
+    let counted = format!("SELECT count(*) AS n, min(note) AS least FROM ({sql}) x");
+    assert_eq!(place.query(&connections[2..], &counted).rows(), "n,least\n1000,sold 0\n");
+}
+
+#[test]
 fn what_is_only_asked_for_a_partner_is_compared_once() {
     let place = Place::with(DIMENSIONS);
     let sales = (0..20_000).map(|id| format!("{id},{}\n", id % 3));

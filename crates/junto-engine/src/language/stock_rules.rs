@@ -19,6 +19,7 @@ use datafusion::optimizer::{Optimizer, OptimizerConfig, OptimizerRule};
 use junto_federation::GroupsAlone;
 
 use super::exists::has_one_row;
+use super::in_lists::Simplify;
 
 /// Rules that ask which columns determine which.
 const ASKING: [&str; 4] =
@@ -26,12 +27,13 @@ const ASKING: [&str; 4] =
 
 /// DataFusion's rules, with these behind conditions, and what is known put right for others.
 pub(crate) fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    let ours = [
+    let ours: [Arc<dyn OptimizerRule + Send + Sync>; 6] = [
         behind(SingleDistinctToGroupBy::new(), summed_twice),
         behind(PropagateEmptyRelation::new(), only_part),
         behind(PushDownFilter::new(), above_one_row),
         behind(ExtractEquijoinPredicate::new(), with_equal_nulls),
         behind(EliminateCrossJoin::new(), over_equal_nulls),
+        Arc::new(Simplify::default()),
     ];
     let rules = Optimizer::new().rules;
     let rules =

@@ -245,12 +245,12 @@ impl Generator<'_> {
             0 => format!("{name} IS NULL"),
             1 => format!("{name} IS NOT NULL"),
             2 | 3 => {
-                let mut list: Vec<String> = (0..=self.random.below(5)).map(|_| value(self)).collect();
-                let not = if self.random.one_in(3) { "NOT " } else { "" };
-                if self.random.one_in(8) {
-                    list.push("NULL".into());
+                let list = self.list(column);
+                if self.random.one_in(4) {
+                    let operator = self.random.choose(&["AND", "OR"]);
+                    return format!("({list} {operator} {})", self.list(column));
                 }
-                format!("{name} {not}IN ({})", list.join(", "))
+                list
             }
             4 => {
                 let not = if self.random.one_in(4) { "NOT " } else { "" };
@@ -263,6 +263,21 @@ impl Generator<'_> {
             }
             _ => format!("{name} {} {}", self.random.choose(&COMPARISONS), value(self)),
         }
+    }
+
+    /// A condition on one value: some values, itself and NULL, that it is or is not.
+    fn list(&mut self, column: &Column) -> String {
+        let name = &column.name;
+        let mut list: Vec<String> =
+            (0..=self.random.below(5)).map(|_| self.random.choose(&column.values).clone()).collect();
+        let not = if self.random.one_in(3) { "NOT " } else { "" };
+        if self.random.one_in(8) {
+            list.push("NULL".into());
+        }
+        if self.random.one_in(8) {
+            list.push(name.clone());
+        }
+        format!("{name} {not}IN ({})", list.join(", "))
     }
 
     fn like(&mut self, column: &Column) -> String {
