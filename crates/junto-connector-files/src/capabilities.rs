@@ -45,7 +45,7 @@ pub(crate) fn capabilities() -> Capabilities {
     }
     .with(&[O::Literal, O::Case, O::InList], &plain, Support::Exact)
     .with(&[O::Literal], &[T::Float], Support::Exact)
-    .with(&[O::Compare(C::Eq)], &[T::Float], Support::Superset)
+    .with(&[O::Compare(C::Eq), O::InList], &[T::Float], Support::Superset)
     .with(&[O::IsNull], &T::ALL, Support::Exact)
     .with(&all_compares.map(O::Compare), &plain, Support::Exact)
     .with(&[O::Like, O::CaseInsensitiveLike], &[T::Text], Support::Exact)
@@ -59,23 +59,16 @@ pub(crate) fn capabilities() -> Capabilities {
     )
 }
 
-/// Whether `expr` asks what DataFusion alone gets wrong: of floats what the bounds in a Parquet file cannot tell (they
-/// never hold NaN, and do not tell -0.0 from 0.0, so equality is only a superset and its opposite is nothing), or for two
-/// lists over one expression, which it joins as if nothing were NULL.
-pub(crate) fn refuses(expr: &Expr) -> bool {
-    has_nan(expr) || has_two_lists(expr, &mut Vec::new())
-}
-
-fn has_nan(expr: &Expr) -> bool {
-    matches!(expr, Expr::Literal(Literal::Float(value)) if value.is_nan()) || expr.children().into_iter().any(has_nan)
-}
-
-fn has_two_lists<'a>(expr: &'a Expr, tested: &mut Vec<&'a Expr>) -> bool {
-    if let Expr::InList { expr, .. } = expr {
-        if tested.contains(&&**expr) {
-            return true;
+/// Whether `expr` asks of floats what the bounds in a Parquet file cannot tell: they never hold NaN, and do not tell
+/// -0.0 from 0.0, so equality is only a superset and its opposite is nothing.
+pub(crate) fn refuses(expr: &Expr, types: &[DataType]) -> bool {
+    let is_nan = |literal: &Literal| matches!(literal, Literal::Float(value) if value.is_nan());
+    let here = match expr {
+        Expr::Literal(literal) => is_nan(literal),
+        Expr::InList { expr, list, negated } => {
+            list.iter().any(is_nan) || (*negated && TypeClass::of(&expr.data_type(types)) == TypeClass::Float)
         }
-        tested.push(expr);
-    }
-    expr.children().into_iter().any(|child| has_two_lists(child, tested))
+        _ => false,
+    };
+    here || expr.children().into_iter().any(|child| refuses(child, types))
 }

@@ -216,7 +216,7 @@ impl Connector for FilesConnector {
 
     fn supports(&self, expr: &Expr, input: &[RelationColumn]) -> Support {
         let types: Vec<DataType> = input.iter().map(|column| column.data_type.clone()).collect();
-        if capabilities::refuses(expr) || translate(expr, &types).is_err() {
+        if capabilities::refuses(expr, &types) || translate(expr, &types).is_err() {
             return Support::Unsupported;
         }
         self.capabilities.support(expr, input)

@@ -6,7 +6,9 @@ use datafusion::error::Result;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::prelude::SessionConfig;
+use junto_datafusion::Simplify;
 
 /// The catalog in which native statements find their tables.
 pub(crate) const CATALOG: &str = "files";
@@ -23,7 +25,15 @@ pub(crate) fn base(memory_bytes: usize) -> Result<SessionState> {
     options.execution.parquet.coerce_int96 = Some("us".into());
     options.sql_parser.parse_float_as_decimal = true;
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(memory_bytes))).build_arc()?;
-    Ok(SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build())
+    let session = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
+    Ok(session.with_optimizer_rules(optimizer_rules()).build())
+}
+
+/// DataFusion's rules, the simplifier put right.
+fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let simplify: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(Simplify::default());
+    let rules = Optimizer::new().rules.into_iter();
+    rules.map(|rule| if rule.name() == simplify.name() { Arc::clone(&simplify) } else { rule }).collect()
 }
 
 /// The session with batches of at most `rows` rows.

@@ -3,13 +3,14 @@
 use cargo_metadata::{DependencyKind, Metadata};
 
 /// Each crate, and the crates of the workspace it may use. Connectors share one rule, below.
-const EDGES: [(&str, &[&str]); 14] = [
+const EDGES: [(&str, &[&str]); 15] = [
     ("junto-types", &[]),
     ("junto-sql", &["junto-types"]),
     ("junto-connector", &["junto-types"]),
     ("junto-connector-sql", &["junto-types", "junto-connector"]),
+    ("junto-datafusion", &[]),
     ("junto-federation", &["junto-types", "junto-connector"]),
-    ("junto-engine", &["junto-types", "junto-sql", "junto-connector", "junto-federation"]),
+    ("junto-engine", &["junto-types", "junto-sql", "junto-connector", "junto-datafusion", "junto-federation"]),
     ("junto-store", &["junto-types"]),
     ("junto-secrets", &["junto-types"]),
     ("junto-assistant", &["junto-types", "junto-sql"]),
@@ -56,6 +57,9 @@ fn may_use(from: &str, to: &str) -> bool {
         return to == "junto-connector" || is_connector(to);
     }
     if is_connector(from) {
+        if to == "junto-datafusion" {
+            return from == "junto-connector-files";
+        }
         return ["junto-types", "junto-connector", "junto-connector-sql"].contains(&to);
     }
     EDGES.iter().any(|(name, allowed)| *name == from && allowed.contains(&to))

@@ -10,7 +10,6 @@ mod dependent;
 mod distinct_on;
 mod exists;
 mod harmonise;
-mod in_lists;
 mod known;
 mod named;
 mod nearest;

@@ -16,10 +16,10 @@ use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::single_distinct_to_groupby::SingleDistinctToGroupBy;
 use datafusion::optimizer::{Optimizer, OptimizerConfig, OptimizerRule};
+use junto_datafusion::Simplify;
 use junto_federation::GroupsAlone;
 
 use super::exists::has_one_row;
-use super::in_lists::Simplify;
 
 /// Rules that ask which columns determine which.
 const ASKING: [&str; 4] =

@@ -427,7 +427,11 @@ impl Generator<'_> {
                 Column { name: format!("sum({})", number.name), is_tame: number.class == Class::Double, ..number }
             }
             5 if exact => Column {
-                name: format!("avg({})", number.name),
+                // A sum of SQLite's integers is a decimal, elsewhere an integer; so would their averages be.
+                name: match number.class {
+                    Class::Integer if !number.is_tame => format!("avg(CAST({} AS bigint))", number.name),
+                    _ => format!("avg({})", number.name),
+                },
                 class: if number.class == Class::Decimal { Class::Decimal } else { Class::Double },
                 is_tame: false,
                 ..number

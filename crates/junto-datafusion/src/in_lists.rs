@@ -1,0 +1,140 @@
+//! `IN` lists over one expression, kept apart while DataFusion simplifies.
+//!
+//! It takes such lists for sets of known values and joins them: `x IN (1, 2) AND x NOT IN (2, y)` becomes `x IN (1)`,
+//! `x NOT IN (1, 2) OR x NOT IN (3, 4)` becomes true. That is wrong where an item is NULL or no literal, and where
+//! nothing is left and `x` is NULL.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use arrow::datatypes::DataType;
+use datafusion::common::internal_err;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::error::Result;
+use datafusion::logical_expr::expr::{InList, ScalarFunction};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use datafusion::optimizer::optimizer::ApplyOrder;
+use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
+use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
+
+/// What stands for a list while DataFusion simplifies. No session knows a function of this name.
+const MARK: &str = "junto_in_list";
+
+static LISTED: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::new_from_impl(Listed::default())));
+
+/// DataFusion's simplifier, which sees at most one list over each expression.
+#[derive(Default)]
+pub struct Simplify {
+    inner: SimplifyExpressions,
+}
+
+impl fmt::Debug for Simplify {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl OptimizerRule for Simplify {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        self.inner.apply_order()
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+        let names = NamePreserver::new(&plan);
+        let mut hide = |expr: Expr| {
+            let name = names.save(&expr);
+            Ok(hidden(expr)?.update_data(|expr| name.restore(expr)))
+        };
+        // Each set of a grouping has its own name.
+        let plan = plan.map_expressions(|expr| match expr {
+            Expr::GroupingSet(_) => expr.map_children(&mut hide),
+            other => hide(other),
+        })?;
+        let simplified = self.inner.rewrite(plan.data, config)?;
+        if !plan.transformed {
+            return Ok(simplified);
+        }
+        // An aggregate may have become two nodes.
+        let whole = simplified.data.transform_up(|node| node.map_expressions(shown))?;
+        Ok(Transformed::new_transformed(whole.data, simplified.transformed))
+    }
+}
+
+/// `expr` with functions in the place of lists that stand beside others over the same expression.
+fn hidden(expr: Expr) -> Result<Transformed<Expr>> {
+    let mut tested = Vec::new();
+    let mut twice = Vec::new();
+    expr.apply(|inner| {
+        if let Expr::InList(list) = inner {
+            let seen = if tested.contains(&&*list.expr) { &mut twice } else { &mut tested };
+            seen.push(&*list.expr);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    if twice.is_empty() {
+        return Ok(Transformed::no(expr));
+    }
+    let twice: Vec<Expr> = twice.into_iter().cloned().collect();
+    expr.transform_down(|inner| match inner {
+        Expr::InList(InList { expr, list, negated }) if twice.contains(&*expr) => {
+            let args = std::iter::once(*expr).chain(list).collect();
+            let mark = Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(&LISTED), args));
+            Ok(Transformed::yes(if negated { Expr::Not(Box::new(mark)) } else { mark }))
+        }
+        other => Ok(Transformed::no(other)),
+    })
+}
+
+/// `expr` with the lists back in their places.
+fn shown(expr: Expr) -> Result<Transformed<Expr>> {
+    expr.transform_up(|inner| match inner {
+        Expr::ScalarFunction(mark) if mark.name() == MARK => {
+            let mut args = mark.args.into_iter();
+            let Some(tested) = args.next() else { return internal_err!("a list is over something") };
+            Ok(Transformed::yes(tested.in_list(args.collect(), false)))
+        }
+        Expr::Not(operand) => match *operand {
+            Expr::InList(list) => Ok(Transformed::yes(Expr::InList(InList { negated: !list.negated, ..list }))),
+            other => Ok(Transformed::no(Expr::Not(Box::new(other)))),
+        },
+        other => Ok(Transformed::no(other)),
+    })
+}
+
+/// A list under another name: the tested expression, and its items. It is never called.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Listed {
+    signature: Signature,
+}
+
+impl Default for Listed {
+    fn default() -> Self {
+        // One that is volatile is not computed while it is planned, either.
+        Self { signature: Signature::variadic_any(Volatility::Volatile) }
+    }
+}
+
+impl ScalarUDFImpl for Listed {
+    fn name(&self) -> &'static str {
+        MARK
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Boolean)
+    }
+
+    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        internal_err!("a list that was out of sight was computed")
+    }
+}
