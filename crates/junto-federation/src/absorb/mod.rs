@@ -430,16 +430,21 @@ fn renamed(alias: SubqueryAlias) -> LogicalPlan {
     }
 }
 
-/// A semi-join with its smaller side first, so that the keys of `k IN (SELECT few)` reach the table that is filtered.
+/// A semi-join or an anti-join with its smaller side first: the keys of `k IN (SELECT few)` then reach the table that is
+/// filtered, and only the few are kept in memory while the rows of the other side pass.
 fn smaller_first(join: Join) -> Result<Join> {
-    let swaps = join.join_type == JoinType::LeftSemi && !join.null_aware && !join.on.is_empty();
-    if !swaps || rows(&join.right) >= rows(&join.left) {
+    let turned = match join.join_type {
+        JoinType::LeftSemi => JoinType::RightSemi,
+        JoinType::LeftAnti => JoinType::RightAnti,
+        _ => return Ok(join),
+    };
+    if join.null_aware || join.on.is_empty() || rows(&join.right) >= rows(&join.left) {
         return Ok(join);
     }
     let on = join.on.into_iter().map(|(left, right)| (right, left)).collect();
     let (left, right) = (join.right, join.left);
     let constraint = join.join_constraint;
-    Join::try_new(left, right, on, join.filter, JoinType::RightSemi, constraint, join.null_equality, false)
+    Join::try_new(left, right, on, join.filter, turned, constraint, join.null_equality, false)
 }
 
 fn noted(node: &RemoteNode, reason: String) -> RemoteNode {
