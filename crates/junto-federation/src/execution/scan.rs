@@ -530,9 +530,10 @@ impl ExecutionPlan for RemoteScanExec {
         let (schema, connection) = (Arc::clone(&self.schema), self.connection.clone());
         let started = Instant::now();
         let mut waiting = true;
+        let partitions = self.properties.output_partitioning().partition_count();
         let batches = self
             .read
-            .partition(partition, self.clone().open(sources, batch_rows, figures))
+            .partition(partition, partitions, self.clone().open(sources, batch_rows, figures))
             .map(move |batch| in_schema(batch?, &schema, &connection))
             .inspect_ok(move |batch| {
                 if std::mem::take(&mut waiting) {
