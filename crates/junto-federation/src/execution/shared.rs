@@ -150,18 +150,20 @@ impl fmt::Debug for SharedRead {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Int64Array, RecordBatch};
+    use std::future::ready;
+
+    use arrow::array::Int64Array;
     use futures::TryStreamExt;
 
     use super::*;
 
     /// Two streams of two rows each, a batch per row.
-    async fn open() -> Result<Vec<BatchStream>> {
+    fn open() -> impl Future<Output = Result<Vec<BatchStream>>> {
         let batch = |value: i64| RecordBatch::try_from_iter([("v", Arc::new(Int64Array::from(vec![value])) as _)]);
         let stream = |first: i64| -> BatchStream {
             Box::pin(stream::iter([first, first + 1]).map(move |value| Ok(batch(value).expect("a batch"))))
         };
-        Ok(vec![stream(10), stream(20)])
+        ready(Ok(vec![stream(10), stream(20)]))
     }
 
     async fn rows(read: impl Stream<Item = Result<junto_connector::Result<RecordBatch>>>) -> usize {
