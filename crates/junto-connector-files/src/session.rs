@@ -6,9 +6,8 @@ use datafusion::error::Result;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::prelude::SessionConfig;
-use junto_datafusion::Simplify;
+use junto_datafusion::optimizer_rules;
 
 /// The catalog in which native statements find their tables.
 pub(crate) const CATALOG: &str = "files";
@@ -27,13 +26,6 @@ pub(crate) fn base(memory_bytes: usize) -> Result<SessionState> {
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(memory_bytes))).build_arc()?;
     let session = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
     Ok(session.with_optimizer_rules(optimizer_rules()).build())
-}
-
-/// DataFusion's rules, the simplifier put right.
-fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    let simplify: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(Simplify::default());
-    let rules = Optimizer::new().rules.into_iter();
-    rules.map(|rule| if rule.name() == simplify.name() { Arc::clone(&simplify) } else { rule }).collect()
 }
 
 /// The session with batches of at most `rows` rows.

@@ -12,13 +12,14 @@ use datafusion::common::internal_err;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::{InList, ScalarFunction};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
+
+use crate::names::keeping_names;
 
 /// What stands for a list while DataFusion simplifies. No session knows a function of this name.
 const MARK: &str = "junto_in_list";
@@ -27,7 +28,7 @@ static LISTED: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::n
 
 /// DataFusion's simplifier, which sees at most one list over each expression.
 #[derive(Default)]
-pub struct Simplify {
+pub(crate) struct Simplify {
     inner: SimplifyExpressions,
 }
 
@@ -47,16 +48,7 @@ impl OptimizerRule for Simplify {
     }
 
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
-        let names = NamePreserver::new(&plan);
-        let mut hide = |expr: Expr| {
-            let name = names.save(&expr);
-            Ok(hidden(expr)?.update_data(|expr| name.restore(expr)))
-        };
-        // Each set of a grouping has its own name.
-        let plan = plan.map_expressions(|expr| match expr {
-            Expr::GroupingSet(_) => expr.map_children(&mut hide),
-            other => hide(other),
-        })?;
+        let plan = keeping_names(plan, hidden)?;
         let simplified = self.inner.rewrite(plan.data, config)?;
         if !plan.transformed {
             return Ok(simplified);

@@ -23,6 +23,12 @@ pub(crate) fn read_of<'p>(node: &'p serde_json::Value, connection: &str) -> Opti
     node["children"].as_array()?.iter().find_map(|child| read_of(child, connection))
 }
 
+/// The analyzed plan of a statement.
+fn analyzed(place: &Place, connections: &[&str], sql: &str) -> serde_json::Value {
+    let outcome = place.junto(&[&["explain", "--json", "--analyze"], connections, &[sql]].concat());
+    serde_json::from_str(&outcome.stdout).unwrap_or_else(|_| panic!("{}", outcome.stderr))
+}
+
 #[test]
 fn several_joins_restrict_one_read() {
     let server = require!(postgres::shared());
@@ -30,14 +36,10 @@ fn several_joins_restrict_one_read() {
     server.execute("cli_star", FACTS);
     let place = Place::with(DIMENSIONS);
     let pg = format!("pg={}", server.url("cli_star"));
-    let analyzed = |sql: &str| {
-        let outcome = place.junto(&["explain", "-c", "shop=sqlite:shop.db", "-c", &pg, "--json", "--analyze", sql]);
-        serde_json::from_str::<serde_json::Value>(&outcome.stdout).unwrap_or_else(|_| panic!("{}", outcome.stderr))
-    };
     // A hundred days are listed, four thousand items have bounds.
     let sql = "SELECT count(*) AS n, sum(s.amount) AS total FROM @pg.sales s JOIN @shop.days d ON d.id = s.day \
                JOIN @shop.items i ON i.id = s.item WHERE d.year = 3 AND i.kind = 7";
-    let plan = analyzed(sql);
+    let plan = analyzed(&place, &["-c", "shop=sqlite:shop.db", "-c", &pg], sql);
     let read = read_of(&plan["root"], "pg").expect("PostgreSQL is read");
     let expected = "select count(*), sum(amount) from sales where day / 100 = 3 and item / 4000 = 7";
     let row: Vec<String> = server.query("cli_star", expected).remove(0).into_iter().flatten().collect();
@@ -59,9 +61,7 @@ fn keys_that_no_index_finds_are_asked_for_in_parts_of_a_read() {
     place.write("files/days.csv", format!("id\n{}", (0..50).map(|day| format!("{}\n", day * 100)).collect::<String>()));
     let connections = ["-c", "shop=sqlite:shop.db", "-c", "files=files:files"];
     let sql = "SELECT s.note, d.id FROM @shop.sales s JOIN @files.days d ON d.id = s.day";
-    let outcome = place.junto(&[&["explain", "--json", "--analyze"], &connections[..], &[sql]].concat());
-    let plan: serde_json::Value =
-        serde_json::from_str(&outcome.stdout).unwrap_or_else(|_| panic!("{}", outcome.stderr));
+    let plan = analyzed(&place, &connections, sql);
     let read = read_of(&plan["root"], "shop").expect("SQLite is read");
     assert_eq!((&read["actual_keys"], &read["actual_rows"]), (&50.into(), &1000.into()), "{plan}");
     assert!(read["actual_connections"].as_u64().is_some_and(|count| count > 1), "{plan}");

@@ -13,11 +13,11 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::expr::Exists;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{
     Distinct, Expr, FetchType, GroupingSet, Limit, LogicalPlan, LogicalPlanBuilder, SkipType, Subquery, col, lit,
 };
 use datafusion::optimizer::AnalyzerRule;
+use junto_datafusion::keeping_names;
 
 /// Columns of the counting subquery; no name of the user's.
 const ROWS: &str = "__junto_rows";
@@ -38,14 +38,11 @@ impl AnalyzerRule for SelectedExists {
                 return Ok(Transformed::no(plan));
             }
             let is_projection = matches!(plan, LogicalPlan::Projection(_));
-            let names = NamePreserver::new(&plan);
-            plan.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let answered = expr.transform_up(|part| match part {
+            keeping_names(plan, |expr| {
+                expr.transform_up(|part| match part {
                     Expr::Exists(exists) => answered(exists, is_projection),
                     part => Ok(Transformed::no(part)),
-                })?;
-                Ok(answered.update_data(|expr| name.restore(expr)))
+                })
             })?
             .map_data(LogicalPlan::recompute_schema)
         })

@@ -26,7 +26,6 @@ use datafusion::common::{Column, DFSchema, ScalarValue, internal_err, plan_err};
 use datafusion::error::Result;
 use datafusion::functions::expr_fn::{lower, round};
 use datafusion::logical_expr::expr::{InList, InSubquery};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     Between, BinaryExpr, Case, Cast, Expr, ExprSchemable, LogicalPlan, Operator, Projection, Subquery, TryCast, Union,
@@ -34,6 +33,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercionRewriter;
+use junto_datafusion::keeping_names;
 use junto_federation::column_origin;
 
 use super::{arithmetic, checked, numbers, set_operations};
@@ -98,17 +98,7 @@ fn harmonise_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         let plan = LogicalPlan::Join(join);
         return Ok(if changed { Transformed::yes(plan) } else { Transformed::no(plan) });
     }
-    let names = NamePreserver::new(&plan);
-    let named = |expr: Expr| {
-        let name = names.save(&expr);
-        let rewritten = expr.transform_up(|inner| scope.rewrite(inner))?;
-        Ok(rewritten.update_data(|expr| name.restore(expr)))
-    };
-    plan.map_expressions(|expr| match expr {
-        // The columns of the groups, each with a name of its own.
-        Expr::GroupingSet(_) => expr.map_children(named),
-        other => named(other),
-    })
+    keeping_names(plan, |expr| expr.transform_up(|inner| scope.rewrite(inner)))
 }
 
 /// The columns of all parts in types that DataFusion brings together without a loss.

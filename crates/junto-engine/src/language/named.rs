@@ -12,12 +12,12 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::internal_err;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
+use junto_datafusion::keeping_names;
 
 /// The function that is its argument, and names it in full.
 pub(crate) fn function() -> ScalarUDF {
@@ -58,29 +58,9 @@ impl AnalyzerRule for Unnamed {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(|plan| keeping_names(plan, unwrap)).map(|transformed| transformed.data)
+        plan.transform_up_with_subqueries(|plan| keeping_names(plan, |expr| expr.transform_up(unwrap)))
+            .map(|transformed| transformed.data)
     }
-}
-
-/// The plan with the expressions of its root rewritten from their leaves up, its columns called as before.
-///
-/// # Errors
-/// Those of `rewrite`.
-pub(super) fn keeping_names(
-    plan: LogicalPlan,
-    rewrite: impl Fn(Expr) -> Result<Transformed<Expr>>,
-) -> Result<Transformed<LogicalPlan>> {
-    let names = NamePreserver::new(&plan);
-    let named = |expr: Expr| {
-        let name = names.save(&expr);
-        let rewritten = expr.transform_up(&rewrite)?;
-        Ok(rewritten.update_data(|expr| name.restore(expr)))
-    };
-    plan.map_expressions(|expr| match expr {
-        // The columns of the groups, each with a name of its own.
-        Expr::GroupingSet(_) => expr.map_children(named),
-        other => named(other),
-    })
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

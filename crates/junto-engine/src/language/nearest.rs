@@ -23,9 +23,8 @@ use datafusion::logical_expr::{
     Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
+use junto_datafusion::keeping_names;
 use junto_federation::DECIMAL_CASTS;
-
-use super::named::keeping_names;
 
 /// Powers of ten that are 64-bit floating-point numbers exactly.
 const POWERS: [f64; 23] = [
@@ -50,7 +49,7 @@ impl AnalyzerRule for Nearest {
                 return Ok(Transformed::no(plan));
             }
             let schema = merge_schema(&plan.inputs());
-            keeping_names(plan, |expr| match expr {
+            let exact = |expr: Expr| match expr {
                 Expr::Cast(Cast { expr: inner, field }) | Expr::TryCast(TryCast { expr: inner, field })
                     if inner.get_type(&schema).is_ok_and(|from| from.is_decimal())
                         && let Some(function) = function(field.data_type()) =>
@@ -58,7 +57,8 @@ impl AnalyzerRule for Nearest {
                     Ok(Transformed::yes(function.call(vec![*inner])))
                 }
                 other => Ok(Transformed::no(other)),
-            })
+            };
+            keeping_names(plan, |expr| expr.transform_up(exact))
         })
         .map(|transformed| transformed.data)
     }

@@ -15,8 +15,7 @@ use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::single_distinct_to_groupby::SingleDistinctToGroupBy;
-use datafusion::optimizer::{Optimizer, OptimizerConfig, OptimizerRule};
-use junto_datafusion::Simplify;
+use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 use junto_federation::GroupsAlone;
 
 use super::exists::has_one_row;
@@ -27,17 +26,15 @@ const ASKING: [&str; 4] =
 
 /// DataFusion's rules, with these behind conditions, and what is known put right for others.
 pub(crate) fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    let ours: [Arc<dyn OptimizerRule + Send + Sync>; 6] = [
+    let ours = [
         behind(SingleDistinctToGroupBy::new(), summed_twice),
         behind(PropagateEmptyRelation::new(), only_part),
         behind(PushDownFilter::new(), above_one_row),
         behind(ExtractEquijoinPredicate::new(), with_equal_nulls),
         behind(EliminateCrossJoin::new(), over_equal_nulls),
-        Arc::new(Simplify::default()),
     ];
-    let rules = Optimizer::new().rules;
-    let rules =
-        rules.into_iter().map(|rule| ours.iter().find(|one| one.name() == rule.name()).cloned().unwrap_or(rule));
+    let rules = junto_datafusion::optimizer_rules().into_iter();
+    let rules = rules.map(|rule| ours.iter().find(|one| one.name() == rule.name()).cloned().unwrap_or(rule));
     let known: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(GroupsAlone);
     let before =
         |rule: &Arc<dyn OptimizerRule + Send + Sync>| ASKING.contains(&rule.name()).then(|| Arc::clone(&known));
