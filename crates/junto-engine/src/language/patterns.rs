@@ -7,9 +7,9 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{ScalarValue, plan_err};
 use datafusion::error::Result;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, Like, LogicalPlan, Operator, binary_expr, lit};
 use datafusion::optimizer::AnalyzerRule;
+use junto_datafusion::keeping_names;
 
 /// Rewrites patterns with a character of their own to escape, and SQL's regular expressions.
 #[derive(Debug)]
@@ -21,15 +21,8 @@ impl AnalyzerRule for Patterns {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(|plan| {
-            let names = NamePreserver::new(&plan);
-            plan.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let rewritten = expr.transform_up(rewrite)?;
-                Ok(rewritten.update_data(|expr| name.restore(expr)))
-            })
-        })
-        .map(|transformed| transformed.data)
+        plan.transform_up_with_subqueries(|plan| keeping_names(plan, |expr| expr.transform_up(rewrite)))
+            .map(|transformed| transformed.data)
     }
 }
 
