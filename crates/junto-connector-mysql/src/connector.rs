@@ -98,6 +98,11 @@ impl MySqlConnector {
         &self.pool
     }
 
+    /// MariaDB, not MySQL.
+    pub(crate) fn is_mariadb(&self) -> bool {
+        self.is_mariadb
+    }
+
     /// Longest statement the server takes.
     pub(crate) fn max_statement_bytes(&self) -> usize {
         self.capabilities.max_statement_bytes

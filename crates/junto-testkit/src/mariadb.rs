@@ -162,6 +162,13 @@ impl Server {
         names.filter_map(owner).collect()
     }
 
+    /// What it logged of slow statements, plans included: a server that was started with `--slow-query-log`,
+    /// `--slow-query-log-file=slow.log`, `--long-query-time=0` and `--log-slow-verbosity=explain`. A statement
+    /// is logged after it was answered.
+    pub fn slow_log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("data/slow.log")).unwrap_or_default()
+    }
+
     /// The end of its log.
     pub fn log_tail(&self) -> String {
         self.process.lock().log_tail()

@@ -35,6 +35,11 @@ const PROBE: &str = "junto_probe";
 const MAY_WRITE: &str = "SET SESSION TRANSACTION READ WRITE";
 const MAY_READ: &str = "SET SESSION TRANSACTION READ ONLY";
 const STRICT: &str = "SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES')";
+/// Temporary tables have no indexes: MariaDB, which joins such tables by nested loops unless it is told, joins them by
+/// hashing, as MySQL does unasked. Its buffers take no more than an estimate of the rows needs, and several in one
+/// statement share the limit.
+const JOINED_BY_HASH: &str =
+    "SET SESSION join_cache_level = 4, join_buffer_size = 67108864, join_buffer_space_limit = 268435456";
 
 /// A session with temporary tables.
 #[derive(Debug)]
@@ -56,6 +61,9 @@ impl MySqlWorkspace {
         let workspace = Self { connector, lease: None, context, since };
         let probe = MySqlDialect::plain().table(&TableName::new(database.as_str(), PROBE));
         workspace.run(&mut lease, STRICT).await?;
+        if workspace.connector.is_mariadb() {
+            workspace.run(&mut lease, JOINED_BY_HASH).await?;
+        }
         workspace.run(&mut lease, MAY_WRITE).await?;
         let made = workspace.run(&mut lease, &format!("CREATE TEMPORARY TABLE {probe} (c0 tinyint)")).await;
         made.map_err(|error| workspace.explained(error, &database))?;

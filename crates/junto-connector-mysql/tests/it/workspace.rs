@@ -60,6 +60,22 @@ async fn text_joins_whatever_the_collation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn temporary_tables_are_joined_by_hashing() {
+    let arguments =
+        ["--slow-query-log", "--slow-query-log-file=slow.log", "--long-query-time=0", "--log-slow-verbosity=explain"];
+    let arguments = arguments.map(str::to_owned).to_vec();
+    let server = require!(Server::start_with(&mariadb::Settings { arguments, ..mariadb::Settings::default() }));
+    let connector = connect(&server, "hashed", OWN, "").await;
+    let own = connector.table(None, "own").await.expect("there");
+    behaves(&*connector, &own).await.assert_empty();
+    let limit = Instant::now() + Duration::from_secs(10);
+    while !server.slow_log().lines().any(|line| line.starts_with("# explain:") && line.contains("BNLH join")) {
+        assert!(Instant::now() < limit, "{}", server.slow_log());
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_connection_is_enough_for_one_workspace() {
     let server = require!(mariadb::shared());
     server.create_database("alone");
