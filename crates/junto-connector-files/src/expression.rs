@@ -146,6 +146,7 @@ fn call(function: Function, mut args: Vec<df::Expr>) -> df::Expr {
         Function::Floor => math::floor().call(args),
         Function::Ceil => math::ceil().call(args),
         Function::Round => math::round().call(args),
+        Function::Rare => args.pop().unwrap_or_else(|| lit(true)),
     }
 }
 

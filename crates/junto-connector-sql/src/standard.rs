@@ -176,6 +176,7 @@ pub fn function(function: Function, args: &[Operand]) -> String {
         Function::Floor => "FLOOR",
         Function::Ceil => "CEIL",
         Function::Round => "ROUND",
+        Function::Rare => "",
     };
     format!("{name}({})", list(", "))
 }

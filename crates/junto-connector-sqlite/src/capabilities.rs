@@ -35,7 +35,7 @@ pub(crate) fn capabilities(utf16: bool) -> Capabilities {
     let mut capabilities = Capabilities::none()
         .with(&COMPARISONS, &compared, Support::Exact)
         .with(&[Operation::InList, Operation::Literal], &compared, Support::Exact)
-        .with(&[Operation::Literal], &[TypeClass::Boolean], Support::Exact)
+        .with(&[Operation::Literal, Operation::Function(Function::Rare)], &[TypeClass::Boolean], Support::Exact)
         .with(&[Operation::IsNull], &TypeClass::ALL, Support::Exact)
         .with(&[Operation::Like], &[TypeClass::Text], Support::Superset)
         .with(

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use arrow::datatypes::DataType;
 use junto_connector::expr::CompareOp;
-use junto_connector::{Literal, Result, TypeClass};
+use junto_connector::{Function, Literal, Result, TypeClass};
 use junto_connector_sql::{Dialect, KeyValues, LikePattern, Operand, standard};
 
 /// SQLite's dialect.
@@ -70,6 +71,13 @@ impl Dialect for SqliteDialect {
         let not = if like.negated { "NOT " } else { "" };
         let text = &tested.sql;
         Ok(format!("{text} {not}GLOB {pattern} OR instr({text}, char(0))"))
+    }
+
+    /// SQLite takes a list over a column without an index to leave out next to nothing, and begins a join elsewhere,
+    /// unless it is told.
+    fn function(&self, function: Function, args: &[Operand], _data_type: &DataType) -> Result<String> {
+        let called = standard::function(function, args);
+        Ok(if function == Function::Rare { format!("unlikely{called}") } else { called })
     }
 
     fn limit(&self, skip: u64, fetch: Option<u64>) -> String {

@@ -124,6 +124,8 @@ pub enum Function {
     Floor,
     Ceil,
     Round,
+    /// The condition it is given, which few rows meet: a hint for planners that look at nothing else.
+    Rare,
 }
 
 /// A typed value. Text form is decided by each source's own printer, never here.
@@ -182,6 +184,11 @@ pub struct Aggregate {
 }
 
 impl Expr {
+    /// A condition that few rows meet; see [`Function::Rare`].
+    pub fn rare(condition: Expr) -> Self {
+        Expr::Function { function: Function::Rare, args: vec![condition], data_type: DataType::Boolean }
+    }
+
     /// `left op right`.
     pub fn compare(op: CompareOp, left: Expr, right: Expr) -> Self {
         Expr::Compare { op, left: Box::new(left), right: Box::new(right) }

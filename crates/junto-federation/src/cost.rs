@@ -138,6 +138,12 @@ pub(crate) fn read(node: &RemoteNode, cores: f64) -> Cost {
     Cost { cpu: server + client, chain: costs.query + work }
 }
 
+/// Whether looking at all rows of a plan's tables takes its source less time than finding, by an index, those that come.
+pub(crate) fn scans_sooner(node: &RemoteNode) -> bool {
+    let costs = &node.connector.capabilities().costs;
+    node.work.scanned * (costs.scanned_row + costs.condition * 2.0) < node.work.rows * costs.indexed_row
+}
+
 /// Whether several connections would read the plan.
 pub(crate) fn can_split(node: &RemoteNode) -> bool {
     node.connector.capabilities().parallel

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod faults;
+mod hints;
 mod parallel;
 mod support;
 mod types;

@@ -17,6 +17,8 @@ use crate::translate::literal;
 
 /// Values that a condition lists at most.
 pub(crate) const MOST_LISTED: usize = 1_000;
+/// A smaller share of the rows is rare.
+const RARE: f64 = 0.2;
 
 /// What a join asks of the values of one column.
 #[derive(Debug)]
@@ -59,6 +61,11 @@ impl Condition {
     /// Whether it names every value that is wanted.
     pub(super) fn is_list(&self) -> bool {
         matches!(self.wanted, Wanted::OneOf(_))
+    }
+
+    /// Whether it names values, of rows so few that a planner without an index on the column should know.
+    pub(super) fn is_rare(&self) -> bool {
+        self.is_list() && self.share < RARE
     }
 
     /// Whether testing it costs its source less than the rows it keeps back would; `transfer`: microseconds of a row.

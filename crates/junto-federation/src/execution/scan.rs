@@ -25,7 +25,7 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use junto_connector::{
-    BatchStream, ColumnStatistics, Connector, Error, Keys, Literal, OpenRequest, Prefer, Relation, RemotePlan,
+    BatchStream, ColumnStatistics, Connector, Error, Expr, Keys, Literal, OpenRequest, Prefer, Relation, RemotePlan,
     SourceMetrics, StatementContext, Support, Workers, check_plan,
 };
 use junto_types::Alias;
@@ -56,6 +56,8 @@ pub struct RemoteScanExec {
     transfer: f64,
     /// And that everything costs.
     full_time: f64,
+    /// Looking at all rows is estimated to take its source less time than finding those that come without keys by an index.
+    scans_sooner: bool,
     /// Estimated bytes of a value, per output column.
     value_bytes: Vec<f64>,
     /// What the read has cost its source, once it was opened.
@@ -133,6 +135,7 @@ impl RemoteScanExec {
             keys_per_query: capabilities.keys.as_ref().map_or(0, |keys| keys.max_per_query),
             transfer: sent + decoded,
             full_time: cost::read(node, cores as f64).cpu,
+            scans_sooner: cost::scans_sooner(node),
             value_bytes: cost::column_bytes(node),
             sent: Arc::default(),
             bindings: Vec::new(),
@@ -271,7 +274,7 @@ impl RemoteScanExec {
         figures.conditions.add(conditions);
         let chosen = chosen.and_then(|chosen| self.bindings.get(chosen).zip(arrived.get(chosen)));
         if let Some((binding, arrived)) = chosen.filter(|(binding, _)| self.may_be_listed(binding))
-            && let Some(listed) = self.condition(connector.as_ref(), &plan, binding, arrived, Condition::is_list)?
+            && let Some(listed) = self.listed(connector.as_ref(), &plan, binding, arrived)?
         {
             (plan, keys) = (listed, None);
         }
@@ -333,11 +336,13 @@ impl RemoteScanExec {
         others: impl Iterator<Item = (&'a KeyBinding, &'a Arrived)>,
     ) -> Result<(Arc<RemotePlan>, usize)> {
         let costs = &connector.capabilities().costs;
-        let pays = |condition: &Condition| condition.pays(self.transfer, costs);
         let mut plan = self.known_plan(connector)?;
         let mut conditions = 0;
         for (binding, arrived) in others {
-            if let Some(restricted) = self.condition(connector, &plan, binding, arrived, pays)? {
+            let Some((column, condition)) = self.condition(binding, arrived)? else { continue };
+            if condition.pays(self.transfer, costs)
+                && let Some(restricted) = with_condition(connector, &plan, column, |at| condition.over(at))
+            {
                 plan = restricted;
                 conditions += 1;
             }
@@ -345,30 +350,51 @@ impl RemoteScanExec {
         Ok((plan, conditions))
     }
 
-    /// The plan with the keys of one binding as a condition; none where they make no condition that the source takes and
-    /// that is `wanted`.
-    fn condition(
+    /// The plan with the keys of one binding as a list; none where they are too many, or the source does not take it. A join
+    /// in the source should begin with the rows of a list that leaves out most, where all rows are looked at sooner than an
+    /// index would lead to them.
+    fn listed(
         &self,
         connector: &dyn Connector,
         plan: &RemotePlan,
         binding: &KeyBinding,
         arrived: &Arrived,
-        wanted: impl Fn(&Condition) -> bool,
     ) -> Result<Option<Arc<RemotePlan>>> {
+        let found = self.condition(binding, arrived)?.filter(|(_, condition)| condition.is_list());
+        let Some((column, condition)) = found else { return Ok(None) };
+        let stated = |at| condition.over(at);
+        let hinted = if self.scans_sooner && condition.is_rare() {
+            with_condition(connector, plan, column, |at| Expr::rare(stated(at)))
+        } else {
+            None
+        };
+        Ok(hinted.or_else(|| with_condition(connector, plan, column, stated)))
+    }
+
+    /// What the keys of one binding say of one column, and which; none where they say nothing.
+    fn condition(&self, binding: &KeyBinding, arrived: &Arrived) -> Result<Option<(usize, Condition)>> {
         let (&[column], &[of_slot]) = (binding.columns.as_slice(), binding.slot_columns.as_slice()) else {
             return Ok(None);
         };
         let Some(key) = self.key_column(column).filter(|_| !binding.slot.wants_nulls()) else { return Ok(None) };
         let data_type = self.schema.field(column).data_type();
-        let condition = Condition::of(binding, arrived, of_slot, data_type, key)?.filter(wanted);
-        let is_taken = |condition: &Condition| {
-            connector.supports(&condition.over(column), &plan.root.columns()) != Support::Unsupported
-        };
-        Ok(condition.filter(is_taken).map(|condition| {
-            let root = plan.root.clone().restricted(column, |below| condition.over(below));
-            Arc::new(RemotePlan { root })
-        }))
+        let condition = Condition::of(binding, arrived, of_slot, data_type, key)?;
+        Ok(condition.map(|condition| (column, condition)))
     }
+}
+
+/// The plan with a condition on one of its columns; none where the source does not take it.
+fn with_condition(
+    connector: &dyn Connector,
+    plan: &RemotePlan,
+    column: usize,
+    stated: impl Fn(usize) -> Expr,
+) -> Option<Arc<RemotePlan>> {
+    let support = connector.supports(&stated(column), &plan.root.columns());
+    (support != Support::Unsupported).then(|| {
+        let root = plan.root.clone().restricted(column, stated);
+        Arc::new(RemotePlan { root })
+    })
 }
 
 /// The places of a plan's parameters among the values of subqueries that run first.

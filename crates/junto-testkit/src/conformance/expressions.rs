@@ -92,7 +92,9 @@ async fn predicates(subject: &Subject, tables: &Tables, tested: &Tested<'_>, rep
         for size in [1, 2, literals.len()] {
             if size > 0 && size <= literals.len() {
                 let list = literals[..size].to_vec();
-                all.push((format!("IN, negated {negated}"), Expr::InList { expr: Box::new(column(1)), list, negated }));
+                let listed = Expr::InList { expr: Box::new(column(1)), list, negated };
+                all.push((format!("rarely IN, negated {negated}"), Expr::rare(listed.clone())));
+                all.push((format!("IN, negated {negated}"), listed));
             }
         }
     }
