@@ -7,7 +7,7 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
-use junto_datafusion::optimizer_rules;
+use junto_datafusion::{analyzer_rules, optimizer_rules};
 
 /// The catalog in which native statements find their tables.
 pub(crate) const CATALOG: &str = "files";
@@ -25,7 +25,7 @@ pub(crate) fn base(memory_bytes: usize) -> Result<SessionState> {
     options.sql_parser.parse_float_as_decimal = true;
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(memory_bytes))).build_arc()?;
     let session = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
-    Ok(session.with_optimizer_rules(optimizer_rules()).build())
+    Ok(session.with_analyzer_rules(analyzer_rules()).with_optimizer_rules(optimizer_rules()).build())
 }
 
 /// The session with batches of at most `rows` rows.

@@ -13,7 +13,8 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::{InList, ScalarFunction};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    BinaryExpr, Cast, ColumnarValue, Expr, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, TryCast, Volatility,
 };
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
@@ -61,27 +62,95 @@ impl OptimizerRule for Simplify {
 
 /// `expr` with functions in the place of lists that stand beside others over the same expression.
 fn hidden(expr: Expr) -> Result<Transformed<Expr>> {
-    let mut tested = Vec::new();
-    let mut twice = Vec::new();
-    expr.apply(|inner| {
-        if let Expr::InList(list) = inner {
-            let seen = if tested.contains(&&*list.expr) { &mut twice } else { &mut tested };
-            seen.push(&*list.expr);
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
+    if listed_beside_others(&expr)?.is_empty() && !has_values_twice(&expr)? {
+        return Ok(Transformed::no(expr));
+    }
+    let gathered = expr.clone().transform_up(gathered)?.data;
+    let twice = listed_beside_others(&gathered)?;
     if twice.is_empty() {
         return Ok(Transformed::no(expr));
     }
-    let twice: Vec<Expr> = twice.into_iter().cloned().collect();
-    expr.transform_down(|inner| match inner {
-        Expr::InList(InList { expr, list, negated }) if twice.contains(&*expr) => {
+    let hidden = gathered.transform_down(|inner| match inner {
+        Expr::InList(InList { expr, list, negated }) if twice.contains(without_casts(&expr)) => {
             let args = std::iter::once(*expr).chain(list).collect();
             let mark = Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(&LISTED), args));
             Ok(Transformed::yes(if negated { Expr::Not(Box::new(mark)) } else { mark }))
         }
         other => Ok(Transformed::no(other)),
-    })
+    })?;
+    Ok(Transformed::yes(hidden.data))
+}
+
+/// What several lists test, or a list beside values that may become one.
+fn listed_beside_others(expr: &Expr) -> Result<Vec<Expr>> {
+    let (lists, values) = tested(expr)?;
+    let count = |expr: &Expr, all: &[&Expr]| all.iter().filter(|other| **other == expr).count();
+    let beside_others = |list: &&Expr| count(list, &lists) > 1 || count(list, &values) > 1;
+    Ok(lists.iter().copied().filter(beside_others).cloned().collect())
+}
+
+/// Whether some column is compared with values so often that they could become two lists.
+fn has_values_twice(expr: &Expr) -> Result<bool> {
+    let (_, values) = tested(expr)?;
+    Ok(values.iter().any(|column| values.iter().filter(|other| *other == column).count() > 2))
+}
+
+/// What lists test, and the columns of `column = value`.
+fn tested(expr: &Expr) -> Result<(Vec<&Expr>, Vec<&Expr>)> {
+    let (mut lists, mut values) = (Vec::new(), Vec::new());
+    expr.apply(|inner| {
+        match inner {
+            Expr::InList(list) => lists.push(without_casts(&list.expr)),
+            other => values.extend(equals_value(other).map(without_casts)),
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok((lists, values))
+}
+
+/// What `column = value` tests.
+fn equals_value(expr: &Expr) -> Option<&Expr> {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = expr else { return None };
+    let is_column = |expr: &Expr| matches!(without_casts(expr), Expr::Column(_));
+    match (&**left, &**right) {
+        (tested, Expr::Literal(..)) | (Expr::Literal(..), tested) if is_column(tested) => Some(tested),
+        _ => None,
+    }
+}
+
+/// What is cast: DataFusion moves casts to the values, in the midst of simplifying.
+fn without_casts(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Cast(Cast { expr, .. }) | Expr::TryCast(TryCast { expr, .. }) => without_casts(expr),
+        other => other,
+    }
+}
+
+/// `x = 1 OR x = 2` as the list that DataFusion makes of it, in the midst of simplifying.
+fn gathered(expr: Expr) -> Result<Transformed<Expr>> {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) = &expr else {
+        return Ok(Transformed::no(expr));
+    };
+    let (Some((tested, mut list)), Some((other, more))) = (listed(left), listed(right)) else {
+        return Ok(Transformed::no(expr));
+    };
+    if tested != other {
+        return Ok(Transformed::no(expr));
+    }
+    list.extend(more.into_iter().filter(|item| !list.contains(item)).collect::<Vec<_>>());
+    Ok(Transformed::yes(tested.clone().in_list(list.into_iter().cloned().collect(), false)))
+}
+
+/// What is tested, and the values of which it must be one.
+fn listed(expr: &Expr) -> Option<(&Expr, Vec<&Expr>)> {
+    match expr {
+        Expr::InList(InList { expr, list, negated: false }) => Some((expr, list.iter().collect())),
+        Expr::BinaryExpr(BinaryExpr { left, right, .. }) => {
+            let tested = equals_value(expr)?;
+            Some((tested, vec![if **left == *tested { right } else { left }]))
+        }
+        _ => None,
+    }
 }
 
 /// `expr` with the lists back in their places.

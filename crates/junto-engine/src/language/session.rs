@@ -9,7 +9,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::execution::{FunctionRegistry, TaskContext};
 use datafusion::logical_expr::planner::ExprPlanner;
-use datafusion::optimizer::{Analyzer, AnalyzerRule};
+use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_optimizer::sanity_checker::SanityCheckPlan;
@@ -113,7 +113,7 @@ pub(crate) fn base_session(settings: &Settings) -> Result<SessionState> {
 /// What only names expressions goes first, comparisons are settled next, then DataFusion coerces the rest; casts that
 /// came of it are made exact last.
 fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
-    let mut rules = Analyzer::new().rules;
+    let mut rules = junto_datafusion::analyzer_rules();
     rules.insert(0, Arc::new(Harmonise));
     rules.insert(0, Arc::new(OuterTypes));
     rules.insert(0, Arc::new(NotIn));

@@ -265,7 +265,7 @@ impl Generator<'_> {
         }
     }
 
-    /// A condition on one value: some values, itself and NULL, that it is or is not.
+    /// A condition on one value: some values, itself and NULL, that it is or is not, as a list or one by one.
     fn list(&mut self, column: &Column) -> String {
         let name = &column.name;
         let mut list: Vec<String> =
@@ -276,6 +276,10 @@ impl Generator<'_> {
         }
         if self.random.one_in(8) {
             list.push(name.clone());
+        }
+        if self.random.one_in(4) {
+            let equal: Vec<String> = list.iter().map(|value| format!("{name} = {value}")).collect();
+            return format!("{not}({})", equal.join(" OR "));
         }
         format!("{name} {not}IN ({})", list.join(", "))
     }
@@ -387,11 +391,24 @@ impl Generator<'_> {
             return format!("{not}EXISTS (SELECT 1 FROM {item}{filter})");
         }
         let Some((_, inside, outside)) = self.equality(&inner, &outer) else { return "TRUE".to_owned() };
-        let filter = if self.random.one_in(3) {
+        let looks_outside = self.random.one_in(3);
+        let filter = if looks_outside {
             self.inner_filter(depth, scope, &inner)
         } else {
             self.inner_filter(2, std::slice::from_ref(&inner), &inner)
         };
-        format!("{}.{} {not}IN (SELECT {}.{} FROM {item}{filter})", outer.alias, outside.name, inner.alias, inside.name)
+        let mut asked = format!("(SELECT {}.{} FROM {item}{filter})", inner.alias, inside.name);
+        if !looks_outside && self.random.one_in(3) {
+            // Called as the table outside, which it hides.
+            for end in [".", " ", ")"] {
+                asked = asked.replace(&format!("{}{end}", inner.alias), &format!("{}{end}", outer.alias));
+            }
+        }
+        let tested = format!("{}.{}", outer.alias, outside.name);
+        if self.random.one_in(3) {
+            let quantifier = if self.random.one_in(2) { "ANY" } else { "ALL" };
+            return format!("{tested} {} {quantifier} {asked}", self.random.choose(&COMPARISONS));
+        }
+        format!("{tested} {not}IN {asked}")
     }
 }
