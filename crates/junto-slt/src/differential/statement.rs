@@ -426,12 +426,9 @@ impl Generator<'_> {
             3 | 4 if exact => {
                 Column { name: format!("sum({})", number.name), is_tame: number.class == Class::Double, ..number }
             }
-            5 if exact => Column {
-                // A sum of SQLite's integers is a decimal, elsewhere an integer; so would their averages be.
-                name: match number.class {
-                    Class::Integer if !number.is_tame => format!("avg(CAST({} AS bigint))", number.name),
-                    _ => format!("avg({})", number.name),
-                },
+            // Averages of integers are floating-point numbers, which lose digits where very large ones cancel.
+            5 if exact && (number.is_tame || number.class != Class::Integer) => Column {
+                name: format!("avg({})", number.name),
                 class: if number.class == Class::Decimal { Class::Decimal } else { Class::Double },
                 is_tame: false,
                 ..number
