@@ -62,7 +62,9 @@ impl OptimizerRule for Simplify {
 
 /// `expr` with functions in the place of lists that stand beside others over the same expression.
 fn hidden(expr: Expr) -> Result<Transformed<Expr>> {
-    if listed_beside_others(&expr)?.is_empty() && !has_values_twice(&expr)? {
+    let (lists, values) = tested(&expr)?;
+    // Two values make a list.
+    if lists.len() + values.len() / 2 < 2 {
         return Ok(Transformed::no(expr));
     }
     let gathered = expr.clone().transform_up(gathered)?.data;
@@ -87,12 +89,6 @@ fn listed_beside_others(expr: &Expr) -> Result<Vec<Expr>> {
     let count = |expr: &Expr, all: &[&Expr]| all.iter().filter(|other| **other == expr).count();
     let beside_others = |list: &&Expr| count(list, &lists) > 1 || count(list, &values) > 1;
     Ok(lists.iter().copied().filter(beside_others).cloned().collect())
-}
-
-/// Whether some column is compared with values so often that they could become two lists.
-fn has_values_twice(expr: &Expr) -> Result<bool> {
-    let (_, values) = tested(expr)?;
-    Ok(values.iter().any(|column| values.iter().filter(|other| *other == column).count() > 2))
 }
 
 /// What lists test, and the columns of `column = value`.

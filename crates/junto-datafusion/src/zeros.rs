@@ -1,8 +1,8 @@
 //! One zero, where DataFusion tells `-0` from `0`.
 //!
 //! Its comparisons, joins and groups take them for equal. Its orders, the partitions and peers of window functions, DISTINCT
-//! within aggregates, lists, NULLIF and `CASE x WHEN` do not: `rank()` gives two ranks, `count(DISTINCT x)` counts both, and what an
-//! order says next is not asked. Adding 0 makes `0` of both, and leaves every other number as it is.
+//! within aggregates, lists, NULLIF and `CASE x WHEN` do not: `rank()` gives two ranks, `count(DISTINCT x)` counts both, and
+//! what an order says next is not asked. Adding 0 makes `0` of both, and leaves every other number as it is.
 
 use std::sync::Arc;
 

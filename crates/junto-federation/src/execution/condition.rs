@@ -63,9 +63,9 @@ impl Condition {
         matches!(self.wanted, Wanted::OneOf(_))
     }
 
-    /// Whether it names values, of rows so few that a planner without an index on the column should know.
+    /// Whether it keeps so few rows that a planner without an index on the column should know.
     pub(super) fn is_rare(&self) -> bool {
-        self.is_list() && self.share < RARE
+        self.share < RARE
     }
 
     /// Whether testing it costs its source less than the rows it keeps back would; `transfer`: microseconds of a row.
